@@ -1,0 +1,18 @@
+import { createHash } from 'node:crypto'
+
+const tagLength = 22
+
+/** Names a subject in keys and record ids without showing it: 22 base64url characters (132 bits) of its SHA-256. */
+export function subjectTag(subject: string): string {
+  return createHash('sha256').update(subject, 'utf8').digest('base64url').slice(0, tagLength)
+}
+
+/** A new unguessable enrolment id (128 bits) that carries its subject's tag, so that the id alone finds the record. */
+export function newEnrollmentId(subject: string, randomBytes: (size: number) => Buffer): string {
+  return `e_${subjectTag(subject)}${randomBytes(16).toString('base64url')}`
+}
+
+/** The tag inside an enrolment id; undefined when the id cannot be one of ours. */
+export function tagOfEnrollmentId(id: string): string | undefined {
+  return /^e_([\w-]{22})[\w-]{22}$/.exec(id)?.[1]
+}

@@ -1,0 +1,36 @@
+import type { Redis } from 'ioredis'
+import type { DatabaseSync } from 'node:sqlite'
+
+/** Runs one Lua script: sent once, never resent. Every key of one call shares a `{tag}`. */
+export type Script = (keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>
+
+export type RedisHandle = {
+  engine: 'redis'
+  /** Prepend to every key; '' outside tests. */
+  keyPrefix: string
+  client: Redis
+  /** Prepares a script; what it returns runs it in one round trip. Call it once per script, not per request. */
+  script(lua: string): Script
+  /** Runs commands; every failure of theirs is StoreUnavailable. Nothing is ever sent twice. */
+  run<T>(operation: (client: Redis) => Promise<T>): Promise<T>
+  /** As `run`, for answers that could rest on absence: the marker is read after it in the same round trip and must be ours. */
+  runMarked<T>(operation: (client: Redis) => Promise<T>): Promise<T>
+  /** Resolves when the store answers and its marker is ours; else StoreUnavailable. */
+  ping(): Promise<void>
+  close(): Promise<void>
+}
+
+export type SqliteHandle = {
+  engine: 'sqlite'
+  database: DatabaseSync
+  /** Runs `work` in a transaction that the settles of one tick share, synced to disk before this resolves; a throw of `work` undoes it alone. */
+  settle<T>(work: () => T): Promise<T>
+  /** Reads at once; use for answers that do not rest on absence. */
+  read<T>(work: () => T): T
+  /** Throws StoreUnavailable unless marker and file are still ours; call it after the read, inside the same `settle` or `read`. */
+  checkMarker(): void
+  ping(): Promise<void>
+  close(): Promise<void>
+}
+
+export type StoreHandle = RedisHandle | SqliteHandle

@@ -1,0 +1,34 @@
+/** Where a service keeps its state; made by @herald/config from the environment. */
+export type StoreSettings = SqliteSettings | RedisSettings
+
+export type SqliteSettings = { engine: 'sqlite'; path: string }
+
+export type RedisSettings = {
+  engine: 'redis'
+  host: string
+  port: number
+  db: number
+  username?: string
+  password?: { reveal(): string }
+  tls?: { serverName?: string; /** PEM text */ ca?: string; rejectUnauthorized: boolean }
+}
+
+export type StoreLogger = {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export type OpenOptions = {
+  service: 'herald-totp' | 'herald-smtp'
+  /** Version of the layout this build reads and writes; a store with another one refuses the start. */
+  schema: number
+  /** `CREATE ... IF NOT EXISTS` statements of the service, run when a SQLite file is opened. */
+  tables: string
+  /** Prepended to every Redis key, so that tests share one server; '' in production. */
+  keyPrefix?: string
+  now: () => number
+  randomBytes: (size: number) => Buffer
+  logger: StoreLogger
+}
