@@ -1,0 +1,84 @@
+import { encodeBody, encodeField, encodePhrase } from './mime.ts'
+import type { Recipient } from './recipient.ts'
+
+export type Sender = { address: string; domain: string; name?: string; replyTo?: string }
+
+export type Content = { subject: string; text: string }
+
+export type Letter = Content & {
+  from: Sender
+  to: Recipient
+  /** Without brackets. */
+  messageId: string
+  /** Milliseconds since the epoch. */
+  sentAt: number
+}
+
+/** "=_" can stand neither in quoted-printable nor in base64, so no content can end a part (RFC 2045 6.7). */
+const boundary = '=_herald_alternative'
+
+/**
+ * The whole message of one recipient as the bytes that follow DATA, before dot-stuffing. Subject and display name must
+ * be free of control characters; the addresses come from `parseRecipient`.
+ */
+export function buildMessage(letter: Letter): Buffer {
+  const lines = [
+    ...headerFields(letter),
+    '',
+    ...part('text/plain', letter.text),
+    ...part('text/html', layOut(letter)),
+    `--${boundary}--`,
+    '',
+  ]
+  return Buffer.from(lines.join('\r\n'))
+}
+
+function headerFields({ from, to, subject, messageId, sentAt }: Letter): string[] {
+  return [
+    `From: ${from.name === undefined ? from.address : `${encodePhrase(from.name)}\r\n <${from.address}>`}`,
+    `To: ${to.address}`,
+    ...(from.replyTo === undefined ? [] : [`Reply-To: ${from.replyTo}`]),
+    encodeField('Subject', subject),
+    `Date: ${new Date(sentAt).toUTCString().replace('GMT', '+0000')}`,
+    `Message-ID: <${messageId}>`,
+    `X-Entity-Ref-ID: ${messageId}`,
+    'Auto-Submitted: auto-generated',
+    'MIME-Version: 1.0',
+    `Content-Type: multipart/alternative; boundary="${boundary}"`,
+  ]
+}
+
+function part(type: string, text: string): string[] {
+  return [
+    `--${boundary}`,
+    `Content-Type: ${type}; charset=utf-8`,
+    'Content-Transfer-Encoding: quoted-printable',
+    '',
+    encodeBody(text),
+  ]
+}
+
+/** The HTML part: the text in one readable column, every character of it escaped. */
+function layOut({ subject, text }: Content): string {
+  return [
+    '<!doctype html>',
+    '<html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
+    `<title>${escapeHtml(subject)}</title></head>`,
+    '<body style="margin:0;padding:24px;font:16px/1.5 sans-serif">',
+    `<p style="max-width:600px;margin:0 auto">${escapeHtml(text).replaceAll(/\r\n|\r|\n/g, '<br>\n')}</p>`,
+    '</body></html>',
+    '',
+  ].join('\n')
+}
+
+const entities: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll(/[&<>"']/g, (character) => entities[character] ?? '')
+}
