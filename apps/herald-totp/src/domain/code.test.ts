@@ -3,9 +3,12 @@ import { describe, expect, it } from 'vitest'
 import { readCode } from './code.ts'
 
 describe('readCode', () => {
-  it.each(['123456', '123 456', ' 123-456 ', '1 2 3 4 5 6', '\t123456\n'])('reads %j as a TOTP code', (typed) => {
-    expect(readCode(typed, [6])).toEqual({ kind: 'totp', digits: '123456' })
-  })
+  it.each(['123456', '123 456', ' 123-456 ', '1 2 3 4 5 6', '\t123456\n'])(
+    'reads %j as a TOTP code',
+    (typed) => {
+      expect(readCode(typed, [6])).toEqual({ kind: 'totp', digits: '123456' })
+    },
+  )
 
   it.each(['ABCD-EFGH-JKLM-NPQR', 'abcd-efgh-jklm-npqr', 'ABCD EFGH JKLM NPQR', 'abcdefghjklmnpqr'])(
     'reads %j as a backup code',

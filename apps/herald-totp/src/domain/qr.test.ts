@@ -3,7 +3,8 @@ import { encode } from 'uqr'
 import { describe, expect, it } from 'vitest'
 import { drawQr } from './qr.ts'
 
-const text = 'otpauth://totp/Herald:alice?algorithm=SHA1&digits=6&issuer=Herald&period=30&secret=GEZDGNBVGY3TQOJQ'
+const text =
+  'otpauth://totp/Herald:alice?algorithm=SHA1&digits=6&issuer=Herald&period=30&secret=GEZDGNBVGY3TQOJQ'
 const bytesOf = (uri: string) => Buffer.from(uri.slice(uri.indexOf(',') + 1), 'base64')
 
 describe('drawQr', () => {

@@ -9,7 +9,8 @@ const pixelsPerModule = 6
 
 /** The text as a QR code in a data URI, which a page can use as the source of an image. */
 export function drawQr(text: string, form: QrForm): string {
-  if (form === 'svg') return `data:image/svg+xml;base64,${Buffer.from(renderSVG(text, options)).toString('base64')}`
+  if (form === 'svg')
+    return `data:image/svg+xml;base64,${Buffer.from(renderSVG(text, options)).toString('base64')}`
   return `data:image/png;base64,${drawPng(text).toString('base64')}`
 }
 

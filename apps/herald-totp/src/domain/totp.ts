@@ -1,12 +1,10 @@
 import { base32 } from '@otplib/plugin-base32-scure'
 import { crypto } from '@otplib/plugin-crypto-node'
 import { generateSync } from 'otplib/functional'
-
-/** Hash functions of RFC 6238, section 1.2, as the key URI spells them. */
-export type Algorithm = 'SHA1' | 'SHA256' | 'SHA512'
+import type { Algorithm, Credential } from '../store/store.ts'
 
 /** What a credential was enrolled with; it outlives any change of the service's settings. */
-export type TotpParameters = { algorithm: Algorithm; digits: number; periodSeconds: number }
+export type TotpParameters = Pick<Credential, 'algorithm' | 'digits' | 'periodSeconds'>
 
 /** The algorithm of new enrolments: the only one every authenticator app computes. */
 export const enrollmentAlgorithm: Algorithm = 'SHA1'
