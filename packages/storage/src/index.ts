@@ -1,3 +1,8 @@
+export type { Marker } from './marker.ts'
+export * from './once.ts'
+export * from './open-store.ts'
+export * from './probe-store.ts'
 export * from './store-handle.ts'
 export * from './store-settings.ts'
 export * from './store-unavailable.ts'
+export * from './token-bucket.ts'

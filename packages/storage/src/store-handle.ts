@@ -23,11 +23,13 @@ export type RedisHandle = {
 export type SqliteHandle = {
   engine: 'sqlite'
   database: DatabaseSync
+  /** When the store was opened before this time, in milliseconds since the epoch. */
+  lastStartedAt?: number
   /** Runs `work` in a transaction that the settles of one tick share, synced to disk before this resolves; a throw of `work` undoes it alone. */
   settle<T>(work: () => T): Promise<T>
-  /** Reads at once; use for answers that do not rest on absence. */
+  /** Reads one snapshot at once. */
   read<T>(work: () => T): T
-  /** Throws StoreUnavailable unless marker and file are still ours; call it after the read, inside the same `settle` or `read`. */
+  /** Throws StoreUnavailable unless marker and file are still ours; call it inside the `settle` or `read` whose answer could rest on absence. */
   checkMarker(): void
   ping(): Promise<void>
   close(): Promise<void>

@@ -1,0 +1,57 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { asSqliteFault } from './sqlite-fault.ts'
+
+export type GroupCommit = {
+  /** Runs `work` in the next shared transaction; resolves after the sync to disk, rejects with what `work` threw, undone alone. */
+  settle: <T>(work: () => T) => Promise<T>
+  /** Runs what still waits, at once. */
+  flush: () => void
+}
+
+type Job = { run: () => unknown; resolve: (value: never) => void; reject: (error: unknown) => void }
+
+/** Settles that arrive in one turn of the event loop share one transaction, so that they also share its sync to disk. */
+export function createGroupCommit(database: DatabaseSync): GroupCommit {
+  const begin = database.prepare('BEGIN IMMEDIATE')
+  const commit = database.prepare('COMMIT')
+  const savepoint = database.prepare('SAVEPOINT work')
+  const release = database.prepare('RELEASE work')
+  let jobs: Job[] = []
+
+  function runJob(job: Job): () => void {
+    savepoint.run()
+    try {
+      const value = job.run()
+      release.run()
+      return () => job.resolve(value as never)
+    } catch (error) {
+      // A full disk or an I/O error may have ended the whole transaction: then it fails for all.
+      if (!database.isTransaction) throw error
+      database.exec('ROLLBACK TO work; RELEASE work')
+      return () => job.reject(asSqliteFault(error))
+    }
+  }
+
+  function flush(): void {
+    const batch = jobs
+    jobs = []
+    if (batch.length === 0) return
+    try {
+      begin.run()
+      const answers = batch.map(runJob)
+      commit.run()
+      for (const answer of answers) answer()
+    } catch (error) {
+      if (database.isOpen && database.isTransaction) database.exec('ROLLBACK')
+      for (const job of batch) job.reject(asSqliteFault(error))
+    }
+  }
+
+  function settle<T>(work: () => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (jobs.push({ run: work, resolve, reject }) === 1) setImmediate(flush)
+    })
+  }
+
+  return { settle, flush }
+}

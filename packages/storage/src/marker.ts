@@ -1,0 +1,102 @@
+import { type OpenOptions, type StoreLogger } from './store-settings.ts'
+import { StoreRefused, StoreUnavailable } from './store-unavailable.ts'
+
+/** What makes a store known to be ours; written by the first start on an empty store. Times are ISO 8601. */
+export type Marker = { storeId: string; schema: number; createdAt: string; confirmedAt?: string }
+
+type Layout = {
+  marker: string
+  /** Glob of keys that only a marked store can hold. */
+  ours: string
+  /** Glob of the data of the program that this service replaces. */
+  predecessor?: string
+}
+
+/** Where each service keeps what in Redis; the marker's name also stands in SQLite's meta table. */
+export const layouts: Readonly<Record<OpenOptions['service'], Layout>> = {
+  'herald-totp': { marker: 'totp:marker', ours: 'totp:{*', predecessor: 'totp:cred:*' },
+  'herald-smtp': { marker: 'smtp:marker', ours: 'smtp:*' },
+}
+
+export const refusals = {
+  damaged:
+    'the store holds data of this service but no marker: it was damaged or restored in part; after checking it run `main.js store confirm`',
+  predecessor:
+    'the store holds the data of the original herald-totp (totp:cred:*): run `main.js import` first, or select an empty database',
+} as const
+
+/** Undefined when the text is no marker of ours. */
+export function parseMarker(text: string | null | undefined): Marker | undefined {
+  if (typeof text !== 'string') return undefined
+  try {
+    const value = JSON.parse(text) as Partial<Marker> | null
+    const known = typeof value?.storeId === 'string' && Number.isInteger(value.schema)
+    return known && typeof value?.createdAt === 'string' ? (value as Marker) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+export function newMarker(options: Pick<OpenOptions, 'schema' | 'now' | 'randomBytes'>): Marker {
+  return {
+    storeId: options.randomBytes(16).toString('hex'),
+    schema: options.schema,
+    createdAt: new Date(options.now()).toISOString(),
+  }
+}
+
+/** The marker that an operator's confirmation leaves behind: the one found, or a new one, with the time of the confirmation. */
+export function confirmedMarker(found: Marker | undefined, options: OpenOptions): Marker {
+  if (found) assertSchema(found, options.schema)
+  return { ...(found ?? newMarker(options)), confirmedAt: new Date(options.now()).toISOString() }
+}
+
+/** Throws StoreRefused when the store was written in another layout. */
+export function assertSchema(marker: Marker, schema: number): void {
+  if (marker.schema === schema) return
+  const relation = marker.schema > schema ? 'newer' : 'older'
+  throw new StoreRefused(
+    `the store has schema ${marker.schema}, ${relation} than ${schema}, which this build writes`,
+  )
+}
+
+export type MarkerGuard = {
+  /** Throws StoreUnavailable unless `text` is the marker the process started with, or one confirmed since the loss was noticed. */
+  check(text: string | null | undefined): void
+  /** Throws StoreUnavailable and remembers the loss, for signs of it other than the marker. */
+  lost(sign: string): never
+}
+
+/** Keeps the process to the store it started on. */
+export function createMarkerGuard(
+  start: Marker,
+  deps: { now: () => number; logger: StoreLogger },
+): MarkerGuard {
+  let storeId = start.storeId
+  let lostAt: number | undefined
+
+  function lost(sign: string): never {
+    if (lostAt === undefined) {
+      lostAt = deps.now()
+      deps.logger.error({ event: 'store_lost', sign }, 'the store is no longer known to be ours')
+    }
+    throw new StoreUnavailable(`the store is no longer known to be ours: ${sign}`)
+  }
+
+  function check(text: string | null | undefined): void {
+    const marker = parseMarker(text)
+    if (!marker) return lost('its marker is missing')
+    if (marker.schema !== start.schema) return lost('its schema changed')
+    if (marker.storeId !== storeId && !isConfirmedSince(marker, lostAt)) return lost('its marker changed')
+    if (lostAt === undefined) return
+    storeId = marker.storeId
+    lostAt = undefined
+    deps.logger.info({ event: 'store_found' }, 'the store is known to be ours again')
+  }
+
+  return { check, lost }
+}
+
+function isConfirmedSince(marker: Marker, lostAt: number | undefined): boolean {
+  return lostAt !== undefined && marker.confirmedAt !== undefined && Date.parse(marker.confirmedAt) > lostAt
+}

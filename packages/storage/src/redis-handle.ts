@@ -1,0 +1,178 @@
+import type { Redis } from 'ioredis'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import {
+  assertSchema,
+  confirmedMarker,
+  createMarkerGuard,
+  layouts,
+  newMarker,
+  parseMarker,
+  refusals,
+  type Marker,
+  type MarkerGuard,
+} from './marker.ts'
+import { createRedisClient } from './redis-client.ts'
+import type { RedisHandle, Script } from './store-handle.ts'
+import type { OpenOptions, RedisSettings } from './store-settings.ts'
+import { StoreRefused, StoreUnavailable } from './store-unavailable.ts'
+
+const firstConnectionMs = 5000
+
+/** Connects and adopts or writes the marker; StoreUnavailable when Redis does not answer, StoreRefused when it must not be used. */
+export async function openRedis(settings: RedisSettings, options: OpenOptions): Promise<RedisHandle> {
+  const client = await connectRedis(settings, options)
+  try {
+    const marker = await adoptMarker(client, options)
+    return createRedisHandle(client, createMarkerGuard(marker, options), options)
+  } catch (error) {
+    client.disconnect()
+    throw asUnavailable(error)
+  }
+}
+
+/** Writes the marker that an operator vouches for. */
+export async function confirmRedisMarker(settings: RedisSettings, options: OpenOptions): Promise<Marker> {
+  const client = await connectRedis(settings, options)
+  const key = markerKey(options)
+  try {
+    const marker = confirmedMarker(parseMarker(await client.get(key)), options)
+    await client.set(key, JSON.stringify(marker))
+    return marker
+  } catch (error) {
+    throw asUnavailable(error)
+  } finally {
+    client.disconnect()
+  }
+}
+
+function createRedisHandle(client: Redis, guard: MarkerGuard, options: OpenOptions): RedisHandle {
+  const key = markerKey(options)
+  // What stands behind the address may be another server after a reconnect, and an emptied one after a loss:
+  // nothing is sent before the marker was read on this very connection.
+  let connection = 0
+  let recognised: number | undefined = connection
+  let recognition: Promise<void> | undefined
+  client.on('close', () => connection++)
+
+  async function recognise(): Promise<void> {
+    const current = connection
+    check(await client.get(key))
+    recognised = current
+  }
+
+  function check(text: string | null): void {
+    try {
+      guard.check(text)
+    } catch (error) {
+      recognised = undefined
+      throw error
+    }
+  }
+
+  async function run<T>(operation: (client: Redis) => Promise<T>): Promise<T> {
+    try {
+      if (recognised !== connection)
+        await (recognition ??= recognise().finally(() => (recognition = undefined)))
+      return await operation(client)
+    } catch (error) {
+      throw asUnavailable(error)
+    }
+  }
+
+  function runMarked<T>(operation: (client: Redis) => Promise<T>): Promise<T> {
+    return run(async () => {
+      const [answer, text] = await Promise.all([operation(client), client.get(key)])
+      check(text)
+      return answer
+    })
+  }
+
+  return {
+    engine: 'redis',
+    keyPrefix: options.keyPrefix ?? '',
+    client,
+    script: (lua) => defineScript(client, lua),
+    run,
+    runMarked,
+    async ping() {
+      await runMarked(() => client.ping())
+    },
+    async close() {
+      await client.quit().catch(() => client.disconnect())
+    },
+  }
+}
+
+/** ioredis sends the text on a connection's first call and its hash afterwards; only NOSCRIPT, which means it did not run, sends it again. */
+function defineScript(client: Redis, lua: string): Script {
+  const name = `script:${createHash('sha1').update(lua).digest('hex')}`
+  client.defineCommand(name, { lua })
+  const command = (client as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[name]
+  if (!command) throw new Error('ioredis did not define the script')
+  return (keys, args) => command.call(client, keys.length, ...keys, ...args)
+}
+
+async function connectRedis(settings: RedisSettings, options: OpenOptions): Promise<Redis> {
+  const client = createRedisClient(settings, { name: options.service, logger: options.logger })
+  let cause = 'no answer'
+  client.on('error', (error: Error) => (cause = error.message))
+  try {
+    client.connect().catch(() => {})
+    if (client.status !== 'ready')
+      await once(client, 'ready', { signal: AbortSignal.timeout(firstConnectionMs) })
+    return client
+  } catch {
+    client.disconnect()
+    throw new StoreUnavailable(`Redis cannot be reached: ${cause}`)
+  }
+}
+
+async function adoptMarker(client: Redis, options: OpenOptions): Promise<Marker> {
+  const key = markerKey(options)
+  const found = await client.get(key)
+  if (found === null) {
+    const refusal = await unmarkedData(client, options)
+    const created = JSON.stringify(newMarker(options))
+    if (refusal === undefined) await client.set(key, created, 'NX')
+    // Another replica's first start may have come in between; its marker counts then.
+    else if ((await client.exists(key)) === 0) throw new StoreRefused(refusal)
+  }
+  const marker = parseMarker(found ?? (await client.get(key)))
+  if (!marker)
+    throw new StoreRefused(
+      'the marker of the store cannot be read; after checking it run `main.js store confirm`',
+    )
+  assertSchema(marker, options.schema)
+  return marker
+}
+
+async function unmarkedData(client: Redis, options: OpenOptions): Promise<string | undefined> {
+  const { ours, predecessor } = layouts[options.service]
+  const prefix = options.keyPrefix ?? ''
+  if (await holds(client, prefix + ours)) return refusals.damaged
+  if (predecessor !== undefined && (await holds(client, prefix + predecessor))) return refusals.predecessor
+  return undefined
+}
+
+async function holds(client: Redis, pattern: string): Promise<boolean> {
+  let cursor = '0'
+  do {
+    const [next, keys] = await client.scan(cursor, 'MATCH', pattern, 'COUNT', 1000)
+    if (keys.length > 0) return true
+    cursor = next
+  } while (cursor !== '0')
+  return false
+}
+
+function markerKey(options: OpenOptions): string {
+  return (options.keyPrefix ?? '') + layouts[options.service].marker
+}
+
+/** ioredis' errors carry the command's arguments; what leaves here has the text of the cause alone. */
+function asUnavailable(error: unknown): Error {
+  if (error instanceof StoreUnavailable || error instanceof StoreRefused) return error
+  return new StoreUnavailable(
+    `Redis does not answer as it should: ${error instanceof Error ? error.message : 'unknown'}`,
+  )
+}

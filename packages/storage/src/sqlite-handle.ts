@@ -1,0 +1,181 @@
+import { closeSync, fsyncSync, openSync, statSync, type Stats } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { createGroupCommit } from './group-commit.ts'
+import {
+  assertSchema,
+  confirmedMarker,
+  createMarkerGuard,
+  layouts,
+  newMarker,
+  parseMarker,
+  refusals,
+  type Marker,
+} from './marker.ts'
+import { asSqliteFault } from './sqlite-fault.ts'
+import type { SqliteHandle } from './store-handle.ts'
+import type { OpenOptions, SqliteSettings } from './store-settings.ts'
+import { StoreRefused, StoreUnavailable } from './store-unavailable.ts'
+
+/** How long another process may hold the file before we answer 503. */
+const busyTimeoutMs = 50
+
+const ownTables = `
+  CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS buckets (key TEXT PRIMARY KEY, full_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS buckets_by_full_at ON buckets (full_at);
+  CREATE TABLE IF NOT EXISTS once (key TEXT PRIMARY KEY, value TEXT NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS once_by_expires_at ON once (expires_at);
+`
+
+/** Opens the file (created 0600) and adopts or writes the marker; StoreRefused when it must not be used. */
+export function openSqlite(settings: SqliteSettings, options: OpenOptions): SqliteHandle {
+  const database = openDatabase(settings.path)
+  try {
+    const marker = write(database, () => adoptMarker(database, options))
+    return createSqliteHandle(database, marker, settings.path, options)
+  } catch (error) {
+    database.close()
+    throw asSqliteFault(error)
+  }
+}
+
+/** Writes the marker that an operator vouches for. */
+export function confirmSqliteMarker(settings: SqliteSettings, options: OpenOptions): Marker {
+  const database = openDatabase(settings.path)
+  try {
+    return write(database, () => {
+      database.exec(ownTables)
+      const marker = confirmedMarker(
+        parseMarker(readMeta(database, layouts[options.service].marker)),
+        options,
+      )
+      writeMeta(database, layouts[options.service].marker, JSON.stringify(marker))
+      return marker
+    })
+  } catch (error) {
+    throw asSqliteFault(error)
+  } finally {
+    database.close()
+  }
+}
+
+function createSqliteHandle(
+  database: DatabaseSync,
+  marker: Marker,
+  path: string,
+  options: OpenOptions,
+): SqliteHandle {
+  const guard = createMarkerGuard(marker, options)
+  const opened = statSync(path)
+  const { settle, flush } = createGroupCommit(database)
+  const begin = database.prepare('BEGIN')
+  const commit = database.prepare('COMMIT')
+  const selectMarker = database.prepare('SELECT value FROM meta WHERE name = ?')
+  const lastStartedAt = exchangeStart(database, options.now())
+
+  function read<T>(work: () => T): T {
+    try {
+      begin.run()
+      const value = work()
+      commit.run()
+      return value
+    } catch (error) {
+      if (database.isOpen && database.isTransaction) database.exec('ROLLBACK')
+      throw asSqliteFault(error)
+    }
+  }
+
+  function checkMarker(): void {
+    const standing = statSync(path, { throwIfNoEntry: false })
+    if (!isSameFile(standing, opened)) return guard.lost('another file, or none, stands at its path')
+    guard.check(selectMarker.get(layouts[options.service].marker)?.['value'] as string | undefined)
+  }
+
+  return {
+    engine: 'sqlite',
+    database,
+    ...(lastStartedAt === undefined ? {} : { lastStartedAt }),
+    settle,
+    read,
+    checkMarker,
+    async ping() {
+      read(checkMarker)
+    },
+    async close() {
+      if (!database.isOpen) return
+      flush()
+      database.close()
+    },
+  }
+}
+
+function openDatabase(path: string): DatabaseSync {
+  try {
+    createFile(path)
+    const database = new DatabaseSync(path, { timeout: busyTimeoutMs })
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
+    return database
+  } catch (error) {
+    const { code } = error as { code?: unknown }
+    throw new StoreUnavailable(`the SQLite file cannot be opened: ${String(code)}`, { cause: error })
+  }
+}
+
+/** SQLite gives the files beside it the same permissions. */
+function createFile(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })) return
+  closeSync(openSync(path, 'a', 0o600))
+  const directory = openSync(dirname(path), 'r')
+  fsyncSync(directory)
+  closeSync(directory)
+}
+
+function adoptMarker(database: DatabaseSync, options: OpenOptions): Marker {
+  const name = layouts[options.service].marker
+  const isNew = database.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined
+  if (isNew) {
+    database.exec(ownTables + options.tables)
+    const created = newMarker(options)
+    writeMeta(database, name, JSON.stringify(created))
+    return created
+  }
+  const marker = parseMarker(readMeta(database, name))
+  if (!marker) throw new StoreRefused(refusals.damaged)
+  assertSchema(marker, options.schema)
+  database.exec(ownTables + options.tables)
+  return marker
+}
+
+/** Leaves the time of this start and returns that of the last one, which a clock that was set back has not reached yet. */
+function exchangeStart(database: DatabaseSync, now: number): number | undefined {
+  const last = readMeta(database, 'started_at')
+  writeMeta(database, 'started_at', String(now))
+  return last === undefined ? undefined : Number(last)
+}
+
+function readMeta(database: DatabaseSync, name: string): string | undefined {
+  const hasMeta = database.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'meta'`).get()
+  if (!hasMeta) return undefined
+  return database.prepare('SELECT value FROM meta WHERE name = ?').get(name)?.['value'] as string | undefined
+}
+
+function writeMeta(database: DatabaseSync, name: string, value: string): void {
+  database.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)').run(name, value)
+}
+
+function write<T>(database: DatabaseSync, work: () => T): T {
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    const value = work()
+    database.exec('COMMIT')
+    return value
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK')
+    throw error
+  }
+}
+
+function isSameFile(standing: Stats | undefined, opened: Stats): boolean {
+  return standing?.ino === opened.ino && standing.dev === opened.dev
+}
