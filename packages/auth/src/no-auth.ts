@@ -1,0 +1,26 @@
+import { unnamedService, type Principal } from './principal.ts'
+import { skip, success, type Scheme } from './scheme.ts'
+
+/** Whatever address is allowed, this is all that can be done without a credential. */
+const anonymous: Principal = {
+  service: unnamedService('anonymous', 'anonymous'),
+  keyId: 'anonymous',
+  scheme: 'anonymous',
+  scopes: ['smtp:send'],
+}
+
+/**
+ * Lets a peer in by the address of its socket. A request that a proxy has marked comes from somewhere else than that
+ * address and is never let in.
+ */
+export function createNoAuthScheme(options: { allowFrom: (address: string) => boolean }): Scheme {
+  return ({ remoteAddress, headerNames }) => {
+    if (remoteAddress === undefined || !options.allowFrom(remoteAddress)) return skip
+    return [...headerNames()].some(isProxyMark) ? skip : success(anonymous)
+  }
+}
+
+function isProxyMark(headerName: string): boolean {
+  const name = headerName.toLowerCase()
+  return name === 'forwarded' || name === 'x-real-ip' || name.startsWith('x-forwarded-')
+}

@@ -1,0 +1,28 @@
+export type Scope =
+  | 'totp:enroll'
+  | 'totp:verify'
+  | 'totp:revoke'
+  | 'totp:status'
+  | 'totp:admin'
+  | 'smtp:send'
+  | 'smtp:read'
+  | 'smtp:admin'
+
+/** Who a request is from, as far as its credentials prove it, and what that caller may do. */
+export type Principal = {
+  /**
+   * What idempotency and limits are scoped to: the signed X-Service, else `scheme:keyId`, which holds a colon and
+   * can therefore never be claimed by a signature.
+   */
+  service: string
+  keyId: string
+  scheme: 'api-key' | 'hmac-v1' | 'anonymous'
+  scopes: readonly Scope[]
+  /** Identifies one hmac-v1 request: the same bytes again are the same request again. Never the signature itself. */
+  signature?: Buffer
+}
+
+/** Names a caller that states no service. */
+export function unnamedService(scheme: Principal['scheme'], keyId: string): string {
+  return `${scheme}:${keyId}`
+}
