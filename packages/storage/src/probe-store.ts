@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { RedisHandle, SqliteHandle, StoreHandle } from './store-handle.ts'
+import type { StoreLogger } from './store-settings.ts'
 
 /** A fact about the store that @herald/config's gate judges. */
 export type StoreFinding = {
@@ -9,35 +10,38 @@ export type StoreFinding = {
   remedy: string
 }
 
+type Deps = { now: () => number; logger: StoreLogger }
+
 const skewMaxMs = 5000
 
 /** What an operator should know about this store; what an ACL user may not ask for is left out. StoreUnavailable when it does not answer. */
-export async function probeStore(handle: StoreHandle, deps: { now: () => number }): Promise<StoreFinding[]> {
+export async function probeStore(handle: StoreHandle, deps: Deps): Promise<StoreFinding[]> {
   const findings =
-    handle.engine === 'redis' ? await probeRedis(handle, deps.now) : [probeLastStart(handle, deps.now())]
+    handle.engine === 'redis' ? await probeRedis(handle, deps) : [probeLastStart(handle, deps.now())]
   return findings.filter((finding) => finding !== undefined)
 }
 
-async function probeRedis(handle: RedisHandle, now: () => number): Promise<(StoreFinding | undefined)[]> {
+async function probeRedis(handle: RedisHandle, deps: Deps): Promise<(StoreFinding | undefined)[]> {
   await handle.ping()
+  const config = (name: string) => readConfig(handle.client, name, deps.logger)
   return Promise.all([
     probeAuth(handle.client),
-    probeEviction(handle.client),
-    probeDurability(handle.client),
-    probeClock(handle.client, now),
+    config('maxmemory-policy').then(evictionFinding),
+    Promise.all([config('appendonly'), config('save')]).then(durabilityFinding),
+    probeClock(handle.client, deps.now),
   ])
 }
 
 /** Asks on a connection of its own that presents no password. */
 async function probeAuth(client: Redis): Promise<StoreFinding | undefined> {
   const stranger = client.duplicate({
-    username: null,
-    password: null,
+    username: undefined,
+    password: undefined,
     db: 0,
     lazyConnect: true,
     enableReadyCheck: false,
     retryStrategy: () => null,
-  } as never)
+  })
   stranger.on('error', () => {})
   try {
     await stranger.connect()
@@ -55,8 +59,7 @@ async function probeAuth(client: Redis): Promise<StoreFinding | undefined> {
   }
 }
 
-async function probeEviction(client: Redis): Promise<StoreFinding | undefined> {
-  const policy = await configOf(client, 'maxmemory-policy')
+function evictionFinding(policy: string | undefined): StoreFinding | undefined {
   if (policy === undefined || policy === 'noeviction') return undefined
   return {
     code: 'REDIS_EVICTION',
@@ -66,8 +69,7 @@ async function probeEviction(client: Redis): Promise<StoreFinding | undefined> {
   }
 }
 
-async function probeDurability(client: Redis): Promise<StoreFinding | undefined> {
-  const [appendOnly, save] = await Promise.all([configOf(client, 'appendonly'), configOf(client, 'save')])
+function durabilityFinding([appendOnly, save]: (string | undefined)[]): StoreFinding | undefined {
   if (appendOnly !== 'no' || save !== '') return undefined
   return {
     code: 'REDIS_NOT_DURABLE',
@@ -99,7 +101,11 @@ function clockFinding(skewMs: number, other: string): StoreFinding | undefined {
 }
 
 /** Undefined when the ACL does not let us ask. */
-async function configOf(client: Redis, name: string): Promise<string | undefined> {
-  const answer = await client.config('GET', name).catch(() => [])
-  return (answer as string[])[1]
+async function readConfig(client: Redis, name: string, logger: StoreLogger): Promise<string | undefined> {
+  try {
+    return ((await client.config('GET', name)) as string[])[1]
+  } catch (error) {
+    logger.debug({ setting: name, cause: (error as Error).message }, 'Redis does not tell its configuration')
+    return undefined
+  }
 }

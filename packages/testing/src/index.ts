@@ -1,0 +1,6 @@
+export * from './fault-proxy.ts'
+export * from './free-port.ts'
+export { locateRedisBinary } from './redis-binary.ts'
+export * from './redis-server.ts'
+export * from './shared-redis.ts'
+export * from './start-service.ts'

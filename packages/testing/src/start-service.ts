@@ -1,0 +1,91 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { freePort } from './free-port.ts'
+
+export type ServiceName = 'herald-totp' | 'herald-smtp'
+
+export type RunningService = {
+  url: string
+  port: number
+  /** Everything it wrote to stdout and stderr so far. */
+  output: () => string
+  /** SIGTERM; resolves to the exit code. */
+  stop: () => Promise<number | null>
+  /** SIGKILL. */
+  kill: () => Promise<void>
+}
+
+export type Finished = { code: number | null; output: string }
+
+/** Runs the built service on a free loopback port and resolves once it listens; throws with its output when it ends before. */
+export async function startService(
+  service: ServiceName,
+  env: Record<string, string>,
+): Promise<RunningService> {
+  const port = Number(env['PORT'] ?? (await freePort()))
+  const { child, output } = launch(service, [], { HOST: '127.0.0.1', PORT: String(port), ...env })
+  while (!(await isListening(port))) {
+    if (hasEnded(child)) throw new Error(`${service} ended with ${child.exitCode}:\n${output()}`)
+    await delay(20)
+  }
+  return {
+    url: `${env['TLS_CERT_FILE'] ? 'https' : 'http'}://127.0.0.1:${port}`,
+    port,
+    output,
+    stop: () => endBy(child, 'SIGTERM'),
+    async kill() {
+      await endBy(child, 'SIGKILL')
+    },
+  }
+}
+
+/** Runs the built service or one of its commands to its end. */
+export async function runService(
+  service: ServiceName,
+  args: readonly string[],
+  env: Record<string, string>,
+): Promise<Finished> {
+  const { child, output } = launch(service, args, env)
+  await once(child, 'close')
+  return { code: child.exitCode, output: output() }
+}
+
+function launch(service: ServiceName, args: readonly string[], env: Record<string, string>) {
+  const main = join(import.meta.dirname, '../../../apps', service, 'dist/main.js')
+  const child = spawn(process.execPath, [main, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const onExit = (): void => void child.kill('SIGKILL')
+  process.once('exit', onExit)
+  child.once('exit', () => process.off('exit', onExit))
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+  }
+  return { child, output: () => text }
+}
+
+async function endBy(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
+  if (!hasEnded(child)) {
+    child.kill(signal)
+    await once(child, 'close')
+  }
+  return child.exitCode
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null
+}
+
+async function isListening(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1')
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
+}
