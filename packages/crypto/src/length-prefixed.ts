@@ -1,11 +1,15 @@
 /** Joins fields, each behind its length in bytes as u32be, so that no two lists of fields give the same bytes. */
 export function lengthPrefixed(fields: readonly (string | Uint8Array)[]): Buffer {
-  const parts: Uint8Array[] = []
+  const total = fields.reduce((bytes, field) => bytes + 4 + Buffer.byteLength(field), 0)
+  const joined = Buffer.allocUnsafe(total)
+  let at = 0
   for (const field of fields) {
-    const bytes = typeof field === 'string' ? Buffer.from(field, 'utf8') : field
-    const length = Buffer.allocUnsafe(4)
-    length.writeUInt32BE(bytes.byteLength)
-    parts.push(length, bytes)
+    at = joined.writeUInt32BE(Buffer.byteLength(field), at)
+    if (typeof field === 'string') at += joined.write(field, at, 'utf8')
+    else {
+      joined.set(field, at)
+      at += field.byteLength
+    }
   }
-  return Buffer.concat(parts)
+  return joined
 }
