@@ -4,6 +4,13 @@ import { PlaygroundError, readSettings } from './settings.ts'
 
 const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort())
+// A terminal that went away and a fault of our own end the services too, or they would keep their ports.
+for (const output of [process.stdout, process.stderr]) output.on('error', () => stop.abort())
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`${error.stack}\n`)
+  process.exitCode = 1
+  stop.abort()
+})
 process.umask(0o077)
 
 try {

@@ -70,8 +70,9 @@ async function serveInbox(app: Hono, port: number): Promise<() => Promise<void>>
   const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port }) as Server
   await once(server, 'listening')
   return async () => {
+    const closed = promisify(server.close).call(server)
     server.closeAllConnections()
-    await promisify(server.close).call(server)
+    await closed
   }
 }
 
@@ -87,9 +88,12 @@ async function runServices(
   running.defer(async () => {
     await Promise.all(processes.map((process) => process.stop(stopLimitMs)))
   })
-  const aborted = once(signal, 'abort').then(() => undefined)
-  const line = await Promise.race([aborted, ...processes.map((process) => process.ended)])
+  const line = await Promise.race([whenAborted(signal), ...processes.map((process) => process.ended)])
   if (line !== undefined) throw new PlaygroundError(`${line} Everything else was stopped too.`)
+}
+
+async function whenAborted(signal: AbortSignal): Promise<undefined> {
+  if (!signal.aborted) await once(signal, 'abort')
 }
 
 async function waitUntilHealthy({ totp, smtp }: Services, running: AsyncDisposableStack): Promise<void> {
