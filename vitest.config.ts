@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['apps/*/{src,test}/**/*.test.ts', 'packages/*/src/**/*.test.ts', 'test/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/*.full.test.ts'],
+    globalSetup: 'packages/testing/src/redis-setup.ts',
     testTimeout: 20_000,
     hookTimeout: 60_000,
     reporters: ['default', ['json', { outputFile: 'node_modules/.cache/suite.json' }]],
