@@ -18,5 +18,8 @@ if (process.env.TLS_CLIENT_CA_FILE) {
 } else {
   const get = process.env.TLS_CERT_FILE ? getSecure : getPlain
   // The certificate names the service, not this loopback address: nothing is sent, so nothing can be betrayed.
-  get({ host, port, path, rejectUnauthorized: false }, (answer) => leave(answer.statusCode === 200)).on('error', fail)
+  get({ host, port, path, rejectUnauthorized: false }, (answer) => leave(answer.statusCode === 200)).on(
+    'error',
+    fail,
+  )
 }
