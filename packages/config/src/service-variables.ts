@@ -1,0 +1,31 @@
+import { variable } from './variable.ts'
+
+/** What every service reads; the defaults that differ are the service's own. */
+export function serviceVariables(defaults: { name: string; port: number }) {
+  return {
+    HOST: variable
+      .text({ maxLength: 255 })
+      .prefault('127.0.0.1')
+      .describe('Address to listen on; the container images set 0.0.0.0'),
+    PORT: variable
+      .port()
+      .prefault(`:${defaults.port}`)
+      .describe('Port to listen on, with or without a colon'),
+    LOG_LEVEL: variable
+      .oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+      .prefault('info')
+      .describe('Lowest level that is logged'),
+    SERVICE_NAME: variable
+      .text({ maxLength: 64 })
+      .prefault(defaults.name)
+      .describe('Names this service in health answers and logs'),
+    ENVIRONMENT: variable
+      .oneOf(['production', 'development', 'test'])
+      .prefault('production')
+      .describe('Outside production the findings of the gate only warn'),
+    GATE_ACCEPT: variable
+      .gateAccept()
+      .optional()
+      .describe('Codes of the gate, comma-separated, that warn instead of refusing the start'),
+  }
+}
