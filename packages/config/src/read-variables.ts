@@ -50,7 +50,8 @@ export function readVariables<S extends z.ZodObject>(
 function settle(name: string, piece: z.core.$ZodType, text: string | undefined): Settled {
   const result = z.safeParse(piece, text)
   if (result.success) return { value: result.data }
-  const message = text === undefined ? 'must be set' : result.error.issues.map((issue) => issue.message).join(', ')
+  const message =
+    text === undefined ? 'must be set' : result.error.issues.map((issue) => issue.message).join(', ')
   return { problem: { variable: name, message } }
 }
 
