@@ -1,4 +1,4 @@
-import type { FailedAttempt } from '../mailer/mailer.ts'
+import type { Cause, FailedAttempt, Phase } from '../mailer/mailer.ts'
 
 /** Why a message was not delivered; each is a row of the refusal table. */
 export type SmtpReason =
@@ -17,15 +17,95 @@ export type SmtpReason =
   | 'busy'
   | 'draining'
 
-/** What a failed attempt means: `permanent` repeats in vain, `nextUpstream` says another relay may do better. */
+/** What a failed attempt means; `retryAtOnce` says that the fault may be gone in the same second. */
 export type Judgement = {
   reason: SmtpReason
-  outcome: FailedAttempt['outcome']
   permanent: boolean
-  nextUpstream: boolean
-  breaker: boolean
+  retryAtOnce: boolean
   retryAfterSeconds?: number
 }
 
+const permanent = { permanent: true, retryAtOnce: false }
+const transient = { permanent: false, retryAtOnce: false }
+const passing = { permanent: false, retryAtOnce: true }
+
+const consequences: Readonly<Record<SmtpReason, Omit<Judgement, 'reason'>>> = {
+  invalid_destination: permanent,
+  mailbox_full: transient,
+  sender_refused: permanent,
+  greylisted: { ...transient, retryAfterSeconds: 60 },
+  throttled: { ...passing, retryAfterSeconds: 30 },
+  policy: permanent,
+  too_large: permanent,
+  upstream_auth: transient,
+  upstream_down: passing,
+  timeout_not_sent: passing,
+  timeout_unknown: transient,
+  rejected: permanent,
+  busy: { ...transient, retryAfterSeconds: 2 },
+  draining: { ...transient, retryAfterSeconds: 5 },
+}
+
+const withoutReply: Readonly<Record<Exclude<Cause, 'reply'>, SmtpReason>> = {
+  timeout: 'timeout_not_sent',
+  connection: 'upstream_down',
+  dns: 'upstream_down',
+  tls: 'upstream_down',
+  auth: 'upstream_auth',
+  address: 'invalid_destination',
+  size: 'too_large',
+  queue_full: 'busy',
+  draining: 'draining',
+}
+
+type Row = { enhanced?: RegExp; phases?: readonly Phase[]; codes?: RegExp; reason: SmtpReason }
+
+const afterMail: readonly Phase[] = ['rcpt', 'data', 'body']
+const no421 = /^4(?!21)/
+
+/** Replies, first match first: by enhanced code, then by phase, then by basic code; the last two rows leave none over. */
+const replyRows: readonly Row[] = [
+  { codes: /^53[045]/, reason: 'upstream_auth' }, // RFC 4954 gives these three no other meaning, whatever 5.7.x follows
+  { enhanced: /^5\.7\.8$/, reason: 'upstream_auth' },
+  { enhanced: /^5\./, phases: ['auth'], reason: 'upstream_auth' },
+  { enhanced: /^5\.(1\.([1236]|10)|2\.1)$/, phases: afterMail, reason: 'invalid_destination' },
+  { enhanced: /^5\.1\.[78]$/, reason: 'sender_refused' },
+  { enhanced: /^5\.2\.2$/, reason: 'mailbox_full' },
+  { enhanced: /^5\.3\.4$/, reason: 'too_large' },
+  { enhanced: /^5\.7\./, reason: 'policy' },
+  { enhanced: /^4\.2\./, codes: no421, reason: 'greylisted' },
+  { enhanced: /^4\.7\./, phases: ['rcpt'], codes: no421, reason: 'greylisted' },
+  { enhanced: /^4\.7\./, reason: 'throttled' },
+  { enhanced: /^4\.3\./, reason: 'upstream_down' },
+  { enhanced: /^4\.4\./, codes: no421, reason: 'upstream_down' },
+  { codes: /^421/, reason: 'throttled' },
+  { phases: ['auth'], codes: /^5/, reason: 'upstream_auth' },
+  { phases: ['connect', 'tls', 'auth'], reason: 'upstream_down' },
+  { phases: ['mail'], codes: /^5/, reason: 'sender_refused' },
+  { phases: ['rcpt'], codes: /^55[013]/, reason: 'invalid_destination' },
+  { codes: /^552/, reason: 'mailbox_full' },
+  { codes: /^45[24]/, reason: 'upstream_down' },
+  { codes: /^4/, reason: 'greylisted' },
+  { codes: /^5/, reason: 'rejected' },
+]
+
+const fits = (row: Row, phase: Phase, code: string, enhancedCode: string): boolean =>
+  (row.enhanced?.test(enhancedCode) ?? true) &&
+  (row.phases?.includes(phase) ?? true) &&
+  (row.codes?.test(code) ?? true)
+
+function reasonOf({ outcome, phase, cause, code, enhancedCode }: FailedAttempt): SmtpReason {
+  if (outcome === 'unknown') return 'timeout_unknown'
+  if (cause !== 'reply') return withoutReply[cause]
+  const row = replyRows.find((candidate) => fits(candidate, phase, String(code), enhancedCode ?? ''))
+  return row?.reason ?? 'upstream_down'
+}
+
+const isPermanentReply = ({ code = 0 }: FailedAttempt): boolean => code >= 500
+
 /** Reads a failed attempt by the enhanced code, then the phase, then the basic code (RFC 3463, RFC 5321 section 4.2). */
-export declare function judgeAttempt(attempt: FailedAttempt): Judgement
+export function judgeAttempt(attempt: FailedAttempt): Judgement {
+  const reason = reasonOf(attempt)
+  const consequence = consequences[reason]
+  return { reason, ...consequence, retryAtOnce: consequence.retryAtOnce && !isPermanentReply(attempt) }
+}

@@ -1,5 +1,8 @@
 import type { Secret } from '@herald/config'
 
+import type { MailerLogger } from './session.ts'
+import { createSmtpConnections } from './smtp-connections.ts'
+
 /** The addresses as they go on the wire: parsed, domain already in A-labels, `from` empty for the null sender. */
 export type Envelope = { from: string; to: string; smtpUtf8: boolean }
 
@@ -9,7 +12,7 @@ export type OutgoingMessage = { envelope: Envelope; raw: Buffer }
 /** How far an attempt had come when it ended; `body` begins once the server has been handed the message. */
 export type Phase = 'queue' | 'connect' | 'tls' | 'auth' | 'mail' | 'rcpt' | 'data' | 'body'
 
-/** What ended an attempt; `smtputf8` is an address the server cannot carry, `size` a message above its announced SIZE. */
+/** What ended an attempt; `address` is one this server cannot carry, `size` a message above its announced SIZE. */
 export type Cause =
   | 'reply'
   | 'timeout'
@@ -17,7 +20,7 @@ export type Cause =
   | 'dns'
   | 'tls'
   | 'auth'
-  | 'smtputf8'
+  | 'address'
   | 'size'
   | 'queue_full'
   | 'draining'
@@ -58,8 +61,8 @@ export type Mailer = {
   stats(): MailerStats
 }
 
-/** How long one step may take, in milliseconds; each is cut short by the deadline of its send. */
-export type UpstreamTimeouts = { connectMs: number; greetingMs: number; probeMs: number; quitMs: number }
+/** How long one step may take, in milliseconds; on behalf of a send its deadline cuts each short. `partingMs` is for RSET and QUIT. */
+export type UpstreamTimeouts = { connectMs: number; greetingMs: number; probeMs: number; partingMs: number }
 
 /** One relay and how it may be used. */
 export type UpstreamSettings = {
@@ -88,5 +91,13 @@ export const upstreamDefaults = {
   idleMs: 30_000,
   ageMs: 600_000,
   messagesPerConnection: 1_000,
-  timeouts: { connectMs: 3_000, greetingMs: 3_000, probeMs: 4_000, quitMs: 1_000 },
+  timeouts: { connectMs: 3_000, greetingMs: 3_000, probeMs: 4_000, partingMs: 1_000 },
 } as const
+
+/** Makes a mailer for one upstream; nothing is opened before the first message. */
+export function createMailer(
+  settings: UpstreamSettings,
+  deps: { now: () => number; logger: MailerLogger },
+): Mailer {
+  return createSmtpConnections(settings, deps)
+}

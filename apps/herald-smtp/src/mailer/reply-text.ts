@@ -1,0 +1,52 @@
+/** The codes of a reply; `enhancedCode` only when its class is that of the basic code (RFC 2034 section 4). */
+export type ReplyCodes = { code: number; enhancedCode?: string }
+
+/** What a server offers, read from its answer to EHLO (RFC 5321 section 4.1.1.1). */
+export type Offer = { authMechanisms: ReadonlySet<string>; smtpUtf8: boolean; sizeMax: number }
+
+const enhanced = /^\d{3}[ -]([245])\.(\d{1,3})\.(\d{1,3})(?=\s|$)/m
+
+/** Reads basic and enhanced code of a reply of one line or several. */
+export function parseReply(text: string): ReplyCodes | undefined {
+  const basic = /^[1-5]\d\d(?=[ -]|$)/.exec(text)?.[0]
+  if (basic === undefined) return undefined
+  const [, kind, subject, detail] = enhanced.exec(text) ?? []
+  if (kind !== basic[0]) return { code: Number(basic) }
+  return { code: Number(basic), enhancedCode: `${kind}.${Number(subject)}.${Number(detail)}` }
+}
+
+/** How servers name a message in their 250, most telling form first. */
+const queueIds = [
+  /\bInternalId=([0-9]+)/i, // Exchange and Microsoft 365
+  /\bqueued as <?([^\s>,;()]+)/i, // Postfix and many after it
+  /\bid=<?([^\s>,;()]+)/i, // Exim
+  /\bqp ([0-9]+)/i, // qmail
+  /\bOK\s+[0-9]{9,}\s+(\S+)\s+- gsmtp/i, // Google
+  /\b(\S+) Message accepted for delivery/i, // Sendmail and OpenSMTPD
+  /^250[ -](?:2\.\d\.\d )?Ok:? ([0-9a-f][0-9a-z-]{15,})\s*$/im, // Amazon SES
+]
+
+/** Finds the server's own name for a message in its 250, if it is fit to be stored and shown. */
+export function parseQueueId(text: string): string | undefined {
+  for (const form of queueIds) {
+    const id = form.exec(text)?.[1]?.replace(/\.$/, '')
+    if (id !== undefined && /^[A-Za-z0-9._@-]{1,128}$/.test(id)) return id
+  }
+  return undefined
+}
+
+/** Reads an EHLO reply; after HELO, or anything else, nothing is offered. */
+export function parseOffer(text: string): Offer {
+  const keywords = new Map(
+    text
+      .split('\n')
+      .slice(1)
+      .map((line) => line.slice(4).trim().toUpperCase().split(/[ =]+/))
+      .map(([keyword = '', ...values]) => [keyword, values] as const),
+  )
+  return {
+    authMechanisms: new Set(keywords.get('AUTH')),
+    smtpUtf8: keywords.has('SMTPUTF8'),
+    sizeMax: Number(keywords.get('SIZE')?.[0]) || Infinity,
+  }
+}
