@@ -28,7 +28,10 @@ function renderMail(mail: Mail) {
   const htmlLink = mail.html === undefined ? '' : html`<a href="/messages/${mail.id}/html">HTML part</a> · `
   return html`<article>
     <h2>${mail.subject || '(no subject)'}</h2>
-    <p class="faint">${mail.from} to ${mail.recipients.join(', ')} · <time>${mail.receivedAt}</time></p>
+    <p class="faint">
+      ${mail.from} to ${mail.recipients.join(', ')} ·
+      <time datetime="${mail.receivedAt}">${mail.receivedAt.slice(11, 19)} UTC</time>
+    </p>
     <pre>${mail.text}</pre>
     <p class="faint">${htmlLink}<a href="/messages/${mail.id}/source">Source</a></p>
   </article>`
