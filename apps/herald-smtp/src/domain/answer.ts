@@ -1,0 +1,25 @@
+import type { SmtpReason } from './reply.ts'
+
+/** Why nothing was handed to the upstream, besides the upstream's own reasons. */
+export type LocalReason = 'rate_limited' | 'idempotency_conflict' | 'store_down'
+
+export type SentAnswer = { ok: true; messageId: string; upstream: string; upstreamResponseId?: string }
+
+export type RefusedAnswer = {
+  ok: false
+  reason: SmtpReason | LocalReason
+  outcome: 'not_sent' | 'unknown'
+  permanent: boolean
+  upstream?: string
+  smtpCode?: number
+  enhancedCode?: string
+  retryAfterSeconds?: number
+}
+
+/** What a caller is told about one send, and what is remembered of it: never an address or a text. */
+export type Answer = SentAnswer | RefusedAnswer
+
+/** A refusal that no reply of an upstream stands behind. */
+export function refusal(reason: RefusedAnswer['reason'], outcome: RefusedAnswer['outcome']): RefusedAnswer {
+  return { ok: false, reason, outcome, permanent: false }
+}

@@ -1,0 +1,17 @@
+/** What the promise gives within `milliseconds`, else `late`; the promise itself runs on. */
+export async function unlessLate<T, L>(promise: Promise<T>, milliseconds: number, late: L): Promise<T | L> {
+  const { promise: timeout, resolve } = Promise.withResolvers<L>()
+  const timer = setTimeout(() => resolve(late), Math.max(milliseconds, 0))
+  try {
+    return await Promise.race([promise, timeout])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Resolves after that time. */
+export function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, milliseconds)
+  })
+}

@@ -1,0 +1,32 @@
+/**
+ * KEYS: record. ARGV: now, fingerprint, owner, message id, lease until, expires at, once ('1' or '0'), milliseconds to keep.
+ * Returns {outcome, message id or answer}.
+ */
+export const claimScript = `
+local now, once = tonumber(ARGV[1]), ARGV[7] == '1'
+local record = redis.call('HMGET', KEYS[1], 'expires', 'state', 'fingerprint', 'lease', 'message', 'answer')
+local state = record[1] and tonumber(record[1]) > now and record[2]
+local message = ARGV[4]
+if state and (once or state ~= 'not_sent') then
+  local known, given = record[3], ARGV[2]
+  if known ~= given and string.match(known, '^[^.]*') == string.match(given, '^[^.]*') then return {'conflict'} end
+  if state == 'sending' and tonumber(record[4]) > now then return {'sending'} end
+  if state == 'sent' or (once and state ~= 'sending') then return {'settled', record[6]} end
+  if once then return {'unknown'} end
+  message = record[5]
+end
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'state', 'sending', 'fingerprint', ARGV[2], 'owner', ARGV[3], 'message', message,
+  'lease', ARGV[5], 'expires', ARGV[6])
+redis.call('PEXPIRE', KEYS[1], ARGV[8])
+return {'claimed', message}
+`
+
+/** KEYS: record. ARGV: owner, state, answer, expires at, milliseconds to keep. Returns 1 when the owner's claim was settled. */
+export const settleScript = `
+local record = redis.call('HMGET', KEYS[1], 'owner', 'state')
+if record[1] ~= ARGV[1] or record[2] ~= 'sending' then return 0 end
+redis.call('HSET', KEYS[1], 'state', ARGV[2], 'answer', ARGV[3], 'expires', ARGV[4])
+redis.call('PEXPIRE', KEYS[1], ARGV[5])
+return 1
+`

@@ -1,0 +1,46 @@
+import type { RedisHandle } from '@herald/storage'
+import type { Answer } from '../domain/answer.ts'
+import { claimScript, settleScript } from './redis-scripts.ts'
+import { stateOf, type Claimed, type SmtpStore } from './store.ts'
+
+/** Redis drops a record this long after the clock passed in has forgotten it. */
+const garbageMs = 60_000
+
+/** The store on Redis: one hash per identity, each verb one script on one key. */
+export function createRedisStore(handle: RedisHandle): SmtpStore {
+  const claim = handle.script(claimScript)
+  const settle = handle.script(settleScript)
+  const keyOf = (id: string) => `${handle.keyPrefix}smtp:call:${id}`
+
+  return {
+    claim: async ({ id, fingerprint, owner, messageId, leaseUntil, expiresAt, once }, now) => {
+      const keepMs = expiresAt - now + garbageMs
+      const args = [now, fingerprint, owner, messageId, leaseUntil, expiresAt, once ? 1 : 0, keepMs]
+      const reply = await handle.runMarked(() => claim([keyOf(id)], args))
+      return claimedFrom(reply as [Claimed['outcome'], string])
+    },
+
+    settle: async ({ id, owner, answer, expiresAt, now }) => {
+      const args = [owner, stateOf(answer), JSON.stringify(answer), expiresAt, expiresAt - now + garbageMs]
+      return (await handle.run(() => settle([keyOf(id)], args))) === 1
+    },
+
+    look: async (id, now) => {
+      const [expires, lease, answer] = await handle.run((client) =>
+        client.hmget(keyOf(id), 'expires', 'lease', 'answer'),
+      )
+      if (!expires || Number(expires) <= now) return { outcome: 'free' }
+      if (answer) return { outcome: 'settled', answer: JSON.parse(answer) as Answer }
+      return { outcome: Number(lease) > now ? 'sending' : 'free' }
+    },
+
+    ping: () => handle.ping(),
+    close: () => handle.close(),
+  }
+}
+
+function claimedFrom([outcome, text]: [Claimed['outcome'], string]): Claimed {
+  if (outcome === 'claimed') return { outcome, messageId: text }
+  if (outcome === 'settled') return { outcome, answer: JSON.parse(text) as Answer }
+  return { outcome }
+}

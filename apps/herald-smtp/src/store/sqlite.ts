@@ -1,0 +1,63 @@
+import type { SqliteHandle } from '@herald/storage'
+import type { Answer } from '../domain/answer.ts'
+import { differs } from '../domain/fingerprint.ts'
+import { forgetCalls, putCall, selectCall, settleCall } from './schema.ts'
+import { stateOf, type Claim, type Claimed, type SettledState, type SmtpStore } from './store.ts'
+
+type Row = {
+  state: 'sending' | SettledState
+  fingerprint: string
+  lease: number
+  message: string
+  answer: string | null
+}
+
+/** The store in one SQLite file (or in memory); `schema.ts` holds its statements. */
+export function createSqliteStore(handle: SqliteHandle): SmtpStore {
+  const { database } = handle
+  const select = database.prepare(selectCall)
+  const put = database.prepare(putCall)
+  const settle = database.prepare(settleCall)
+  const forget = database.prepare(forgetCalls)
+  const find = (id: string, now: number) => select.get(id, now) as Row | undefined
+
+  return {
+    claim: (claim, now) =>
+      handle.settle(() => {
+        const row = find(claim.id, now)
+        handle.checkMarker()
+        const standing = row && standingOutcome(row, claim, now)
+        if (standing) return standing
+        const messageId = row && row.state !== 'not_sent' ? row.message : claim.messageId
+        forget.run(now)
+        put.run(claim.id, claim.fingerprint, claim.owner, messageId, claim.leaseUntil, claim.expiresAt)
+        return { outcome: 'claimed', messageId }
+      }),
+
+    settle: ({ id, owner, answer, expiresAt }) =>
+      handle.settle(() => {
+        const state = stateOf(answer)
+        return settle.run(state, JSON.stringify(answer), expiresAt, id, owner).changes === 1
+      }),
+
+    look: async (id, now) => {
+      const row = handle.read(() => find(id, now))
+      if (row?.answer) return { outcome: 'settled', answer: JSON.parse(row.answer) as Answer }
+      return { outcome: row && row.lease > now ? 'sending' : 'free' }
+    },
+
+    ping: () => handle.ping(),
+    close: () => handle.close(),
+  }
+}
+
+/** What a record says to a new claim, undefined when it leaves the way free. */
+function standingOutcome(row: Row, { fingerprint, once }: Claim, now: number): Claimed | undefined {
+  if (row.state === 'not_sent' && !once) return undefined
+  if (differs(row.fingerprint, fingerprint)) return { outcome: 'conflict' }
+  if (row.state === 'sending' && row.lease > now) return { outcome: 'sending' }
+  if (row.answer !== null && (row.state === 'sent' || once)) {
+    return { outcome: 'settled', answer: JSON.parse(row.answer) as Answer }
+  }
+  return once ? { outcome: 'unknown' } : undefined
+}

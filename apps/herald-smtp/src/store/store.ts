@@ -1,0 +1,50 @@
+import type { Answer } from '../domain/answer.ts'
+
+/** The right to send under one identity; times are milliseconds since the epoch. */
+export type Claim = {
+  /** Digest of the caller and its key, or of a signature. */
+  id: string
+  /** `<key check value>.<digest>` of the content; comparable only where the key check values are equal. */
+  fingerprint: string
+  /** Random per claim: only its holder may settle. */
+  owner: string
+  messageId: string
+  leaseUntil: number
+  /** When an unsettled claim is forgotten; later than `leaseUntil`. */
+  expiresAt: number
+  /** Whatever became of the first claim, there is never a second one until it is forgotten. */
+  once: boolean
+}
+
+export type Claimed =
+  /** The caller sends; the Message-ID is that of an earlier attempt whose outcome is unknown, else its own. */
+  | { outcome: 'claimed'; messageId: string }
+  | { outcome: 'sending' }
+  | { outcome: 'settled'; answer: Answer }
+  /** The first claim was never settled and `once` forbids another. */
+  | { outcome: 'unknown' }
+  | { outcome: 'conflict' }
+
+export type Settlement = { id: string; owner: string; answer: Answer; expiresAt: number; now: number }
+
+/** Each verb is one atomic operation; a store that does not answer rejects with StoreUnavailable. */
+export type SmtpStore = {
+  /** Free are: no record, an answer `not_sent`, an answer `unknown` and a lease that ran out; the last two keep their Message-ID. */
+  claim(claim: Claim, now: number): Promise<Claimed>
+  /** Keeps the answer of the claim that `owner` holds; false when it holds none (taken over, forgotten, already settled). */
+  settle(settlement: Settlement): Promise<boolean>
+  /** What a waiting twin may know: the answer once there is one, `sending` under a live lease, else `free`. */
+  look(
+    id: string,
+    now: number,
+  ): Promise<{ outcome: 'sending' | 'free' } | { outcome: 'settled'; answer: Answer }>
+  ping(): Promise<void>
+  close(): Promise<void>
+}
+
+/** A settled record's kind: `sent` answers for good, the others free the claim. */
+export type SettledState = 'sent' | 'not_sent' | 'unknown'
+
+export function stateOf(answer: Answer): SettledState {
+  return answer.ok ? 'sent' : answer.outcome
+}
