@@ -1,0 +1,200 @@
+import { parseHmacKeys } from '@herald/auth'
+import {
+  authFindings,
+  authRule,
+  authVariables,
+  checkSecret,
+  createSecret,
+  readVariables,
+  serviceVariables,
+  storeFindings,
+  storeRule,
+  storeSettings,
+  storeVariables,
+  tlsRule,
+  tlsSettings,
+  tlsVariables,
+  variable,
+  type Env,
+  type GateFinding,
+  type VariableRule,
+} from '@herald/config'
+import {
+  createKeyring,
+  KeyFormatError,
+  parseKeyBytes,
+  parseKeyringJson,
+  singleKeyring,
+  type KeyringSettings,
+} from '@herald/crypto'
+import { z } from 'zod'
+
+const hmacKeys = 'HERALD_TOTP_HMAC_KEYS'
+
+/** Every environment variable of the service; their descriptions are the documentation. */
+export const variables = z.object({
+  ...serviceVariables({ name: 'herald-totp', port: 8084 }),
+  ...tlsVariables,
+  ...storeVariables,
+  HERALD_TOTP_ENCRYPTION_KEY: variable
+    .parsedSecret((text) => checked(singleKeyring(parseKeyBytes(text))), explainKey)
+    .optional()
+    .describe('The one key secrets are sealed under: base64:, hex: or exactly 32 bytes of text'),
+  TOTP_KEYRING: variable
+    .parsedSecret((text) => checked(parseKeyringJson(text)), explainKey)
+    .optional()
+    .describe('Several such keys as JSON with an explicit primary, in place of HERALD_TOTP_ENCRYPTION_KEY'),
+  ...authVariables,
+  [hmacKeys]: variable
+    .parsedSecret(parseHmacKeys, (error) => (error as Error).message)
+    .optional()
+    .describe('HMAC secrets by key id, as a JSON object; wins over HMAC_SECRET'),
+  TOTP_ISSUER: variable
+    .text({ maxLength: 64 })
+    .refine((text) => !text.includes(':') && text.isWellFormed(), 'must not contain a colon')
+    .prefault('Herald')
+    .describe('Issuer shown by authenticators'),
+  TOTP_PERIOD: variable
+    .integer({ min: 15, max: 300 })
+    .prefault('30')
+    .describe('Seconds a code of a new enrolment stands for'),
+  TOTP_DIGITS: variable
+    .integer({ min: 6, max: 8 })
+    .transform((digits) => digits as 6 | 7 | 8)
+    .prefault('6')
+    .describe('Digits of a code of a new enrolment'),
+  TOTP_SKEW: variable
+    .integer({ min: 0, max: 2 })
+    .prefault('1')
+    .describe('Steps before and after the current one whose codes are accepted'),
+  ENROLL_TTL: variable
+    .duration({ minSeconds: 60, maxSeconds: 86_400 })
+    .prefault('10m')
+    .describe('How long a started enrolment can be confirmed'),
+  EXPOSE_SECRET_IN_ENROLL: variable
+    .bool()
+    .prefault('true')
+    .describe('Whether enroll/start also answers the secret as text beside the key URI'),
+  RATE_LIMIT_PER_SUBJECT: variable
+    .integer({ min: 1, max: 1_000_000 })
+    .prefault('20')
+    .describe('Starts, and failed TOTP verifies, of one subject in an hour'),
+  RATE_LIMIT_PER_IP: variable
+    .integer({ min: 1, max: 1_000_000 })
+    .prefault('30')
+    .describe('Starts and failed verifies of one stated client address in a minute'),
+  LOCK_AFTER_FAILURES: z
+    .union([z.literal('off'), variable.integer({ min: 1, max: 1_000_000 })], {
+      error: 'must be off or a whole number from 1 to 1000000',
+    })
+    .prefault('100')
+    .describe('Failures in a row that stop TOTP codes of a subject until it is unlocked, or off'),
+  TRUSTED_PROXIES: variable
+    .networks()
+    .optional()
+    .describe('Peers whose X-Client-IP and X-Forwarded-For state a client address'),
+})
+
+type Values = z.output<typeof variables>
+
+const rules: readonly VariableRule<Values>[] = [
+  storeRule,
+  tlsRule,
+  authRule(hmacKeys),
+  {
+    reads: ['HERALD_TOTP_ENCRYPTION_KEY', 'TOTP_KEYRING'],
+    check: ({ HERALD_TOTP_ENCRYPTION_KEY: key, TOTP_KEYRING: keyring }) => {
+      if (key === undefined && keyring === undefined)
+        return [{ variable: 'HERALD_TOTP_ENCRYPTION_KEY', message: 'must be set, or TOTP_KEYRING' }]
+      if (key !== undefined && keyring !== undefined)
+        return [
+          {
+            variable: 'TOTP_KEYRING',
+            message: 'and HERALD_TOTP_ENCRYPTION_KEY are both set; keep one of them',
+          },
+        ]
+      return []
+    },
+  },
+]
+
+export type Settings = Awaited<ReturnType<typeof readSettings>>['settings']
+
+/** Reads the environment into settings and findings of the gate. Throws a ConfigError with every problem at once. */
+export async function readSettings(env: Env) {
+  const { values, findings } = readVariables(variables, { env }, rules)
+  const store = storeSettings(values, 'herald-totp')
+  const keyring = keyringOf(values)
+  const settings = Object.freeze({
+    name: values.SERVICE_NAME,
+    host: values.HOST,
+    port: values.PORT,
+    logLevel: values.LOG_LEVEL,
+    tls: tlsSettings(values),
+    gate: { environment: values.ENVIRONMENT, accepted: values.GATE_ACCEPT ?? new Set() },
+    store,
+    keyring,
+    auth: {
+      apiKey: values.API_KEY,
+      adminApiKey: values.ADMIN_API_KEY,
+      hmacSecret: values.HMAC_SECRET,
+      hmacKeys: values[hmacKeys],
+      hmacDefaultKeyId: values.HMAC_DEFAULT_KEY_ID,
+    },
+    totp: {
+      issuer: values.TOTP_ISSUER,
+      periodSeconds: values.TOTP_PERIOD,
+      digits: values.TOTP_DIGITS,
+      skew: values.TOTP_SKEW,
+      ttlSeconds: values.ENROLL_TTL,
+    },
+    exposeSecret: values.EXPOSE_SECRET_IN_ENROLL,
+    limits: {
+      perSubjectHour: values.RATE_LIMIT_PER_SUBJECT,
+      perAddressMinute: values.RATE_LIMIT_PER_IP,
+      lockAfterFailures: values.LOCK_AFTER_FAILURES,
+    },
+    isTrustedProxy: values.TRUSTED_PROXIES ?? (() => false),
+  })
+  return {
+    settings,
+    findings: [
+      ...findings,
+      ...keyFindings(values.TOTP_KEYRING ? 'TOTP_KEYRING' : 'HERALD_TOTP_ENCRYPTION_KEY', keyring),
+      ...authFindings(values, hmacKeys),
+      ...(values.EXPOSE_SECRET_IN_ENROLL ? [exposedSecret] : []),
+      ...(await storeFindings(store)),
+    ],
+  }
+}
+
+function keyringOf(values: Values): KeyringSettings {
+  const keyring = values.TOTP_KEYRING ?? values.HERALD_TOTP_ENCRYPTION_KEY
+  if (keyring === undefined) throw new TypeError('a rule lets no start come here without a key')
+  return keyring
+}
+
+/** Judges the bytes of each key, however it was spelled. */
+function keyFindings(name: string, { entries }: KeyringSettings): GateFinding[] {
+  return entries.flatMap(({ key }) => {
+    const bytes = Buffer.isBuffer(key) ? key : key.export()
+    return checkSecret(name, createSecret(`hex:${bytes.toString('hex')}`), { minBytes: 32 })
+  })
+}
+
+const exposedSecret: GateFinding = {
+  code: 'EXPOSE_SECRET',
+  variable: 'EXPOSE_SECRET_IN_ENROLL',
+  message: 'is on, so enroll/start answers the secret as text too',
+  remedy: 'set it to false where callers use the key URI alone',
+}
+
+/** Throws KeyFormatError on what no keyring can be made of: a twin, a primary key that is not enabled. */
+function checked(keyring: KeyringSettings): KeyringSettings {
+  createKeyring({ ...keyring, randomBytes: Buffer.alloc })
+  return keyring
+}
+
+function explainKey(error: unknown): string {
+  return error instanceof KeyFormatError ? error.message : 'cannot be read'
+}
