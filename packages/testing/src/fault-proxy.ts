@@ -42,7 +42,7 @@ export async function createFaultProxy(target: { host: string; port: number }): 
       socket.on('close', () => end(link))
     }
     caller.on('data', (chunk) => server.write(chunk))
-    server.on('data', (chunk) => passReply(link, chunk))
+    server.on('data', (chunk: Buffer) => passReply(link, chunk))
     if (paused) hold(link)
   }).listen(0, '127.0.0.1')
   await once(listener, 'listening')

@@ -74,7 +74,11 @@ export type TotpStore = {
   createEnrollment(enrollment: Enrollment, now: number): Promise<EnrollmentCreated>
   findEnrollment(id: string, now: number): Promise<Enrollment | undefined>
   /** Credential, its first used step and the backup set land together or not at all; the last allowed wrong code burns the enrolment. */
-  settleEnrollment(id: string, verdict: EnrollmentVerdict, now: number): Promise<'activated' | 'wrong' | 'gone'>
+  settleEnrollment(
+    id: string,
+    verdict: EnrollmentVerdict,
+    now: number,
+  ): Promise<'activated' | 'wrong' | 'gone'>
   findSubject(subject: string): Promise<SubjectRecord | undefined>
   /** Decides, counts and consumes in one: of parallel equal calls one is accepted, and no more guesses are answered than the budget holds. */
   settleVerification(verification: Verification): Promise<Settled>
@@ -103,4 +107,14 @@ export type StoreOptions = {
   /** Which of the 65,536 counters an unknown subject's failures go to; a keyed hash. */
   unknownSlot: (subject: string) => number
   randomBytes: (size: number) => Buffer
+}
+
+/** A version that no earlier state of any subject had (48 random bits), so that a slow verify cannot outlive a revoke. */
+export function newVersion(randomBytes: (size: number) => Buffer): number {
+  return randomBytes(6).readUIntBE(0, 6)
+}
+
+/** Sorts the oldest credential first. */
+export function byAge(one: Credential, other: Credential): number {
+  return one.createdAt - other.createdAt || (one.id < other.id ? -1 : 1)
 }

@@ -1,0 +1,293 @@
+import { prepareTakeToken, StoreUnavailable, type SqliteHandle } from '@herald/storage'
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
+import { countFailure, noFailures, waitMs, type Failures } from './budget.ts'
+import {
+  backupSlots,
+  newVersion,
+  type Credential,
+  type Enrollment,
+  type EnrollmentCreated,
+  type EnrollmentVerdict,
+  type Settled,
+  type Status,
+  type StoreOptions,
+  type SubjectRecord,
+  type TotpStore,
+  type Verdict,
+  type Verification,
+} from './store.ts'
+import { subjectTag, tagOfEnrollmentId } from './subject-tag.ts'
+
+/** The subject whose code is being settled. */
+type Found = { tag: string; slots: string }
+type Row = Record<string, SQLOutputValue>
+type Statements = ReturnType<typeof prepareStatements>
+type Deps = {
+  handle: SqliteHandle
+  sql: Statements
+  takeToken: ReturnType<typeof prepareTakeToken>
+  options: StoreOptions
+}
+
+/** Rows that no longer count are deleted this much later, so that a clock set back a little does not revive them. */
+const collectAfterMs = 60_000
+
+/** The store in a SQLite file: each verb is one transaction or one snapshot. */
+export function createSqliteStore(handle: SqliteHandle, options: StoreOptions): TotpStore {
+  const { database } = handle
+  const sql = prepareStatements(database)
+  const deps: Deps = { handle, sql, takeToken: prepareTakeToken(database), options }
+  /** For answers that could rest on absence. */
+  const settleMarked = <T>(work: () => T): Promise<T> =>
+    handle.settle(() => {
+      handle.checkMarker()
+      return work()
+    })
+  const readMarked = async <T>(work: () => T): Promise<T> =>
+    handle.read(() => {
+      handle.checkMarker()
+      return work()
+    })
+  return {
+    createEnrollment: (enrollment, now) => settleMarked(() => createEnrollment(deps, enrollment, now)),
+    findEnrollment: (id, now) => readMarked(() => findEnrollment(deps, id, now)),
+    settleEnrollment: (id, verdict, now) => settleMarked(() => settleEnrollment(deps, id, verdict, now)),
+    findSubject: (subject) => readMarked(() => findSubject(deps, subjectTag(subject))),
+    settleVerification: (verification) => handle.settle(() => settleVerification(deps, verification)),
+    revoke: (subject, request, now) => settleMarked(() => revoke(deps, subject, request, now)),
+    unlock: (subject) =>
+      settleMarked(() => {
+        sql.deleteFailures.run(subjectTag(subject))
+      }),
+    status: (subject, now) => readMarked(() => status(deps, subjectTag(subject), now)),
+    ping: () => handle.ping(),
+    close: () => handle.close(),
+  }
+}
+
+function prepareStatements(database: DatabaseSync) {
+  const prepare = (text: string) => database.prepare(text)
+  return {
+    subject: prepare('SELECT version, backup_set, backup_slots FROM subjects WHERE tag = ?'),
+    insertSubject: prepare('INSERT INTO subjects VALUES (?, ?, ?, ?, ?)'),
+    deleteSubject: prepare('DELETE FROM subjects WHERE tag = ?'),
+    useSlot: prepare('UPDATE subjects SET backup_slots = ? WHERE tag = ?'),
+    credentials: prepare('SELECT * FROM credentials WHERE tag = ? ORDER BY created_at, id'),
+    credential: prepare('SELECT last_step, period_seconds FROM credentials WHERE tag = ? AND id = ?'),
+    insertCredential: prepare('INSERT INTO credentials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)'),
+    useStep: prepare('UPDATE credentials SET last_step = ?, last_used_at = ? WHERE tag = ? AND id = ?'),
+    enrollment: prepare('SELECT record, wrong_codes FROM enrollments WHERE id = ? AND expires_at > ?'),
+    insertEnrollment: prepare('INSERT INTO enrollments (id, tag, record, expires_at) VALUES (?, ?, ?, ?)'),
+    countWrongCode: prepare('UPDATE enrollments SET wrong_codes = wrong_codes + 1 WHERE id = ?'),
+    deleteEnrollment: prepare('DELETE FROM enrollments WHERE id = ?'),
+    deleteEnrollments: prepare('DELETE FROM enrollments WHERE tag = ?'),
+    deleteExpiredEnrollments: prepare('DELETE FROM enrollments WHERE expires_at <= ?'),
+    keepLatestEnrollments: prepare(
+      `DELETE FROM enrollments WHERE tag = ?1 AND rowid NOT IN
+         (SELECT rowid FROM enrollments WHERE tag = ?1 ORDER BY rowid DESC LIMIT ?2)`,
+    ),
+    failures: prepare('SELECT streak, totp, backup FROM failures WHERE counter = ?'),
+    upsertFailures: prepare('INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)'),
+    deleteFailures: prepare('DELETE FROM failures WHERE counter = ?'),
+    remembered: prepare('SELECT 1 FROM remembered WHERE name = ? AND expires_at > ?'),
+    remember: prepare('INSERT OR REPLACE INTO remembered VALUES (?, ?)'),
+    forget: prepare('DELETE FROM remembered WHERE expires_at <= ?'),
+  }
+}
+
+function createEnrollment(
+  { sql, takeToken, options }: Deps,
+  enrollment: Enrollment,
+  now: number,
+): EnrollmentCreated {
+  const { startsPerHour, pendingMax } = options.policy
+  const tag = subjectTag(enrollment.subject)
+  if (sql.subject.get(tag)) return { outcome: 'already_enrolled' }
+  const wait = takeToken(`totp:{${tag}}:starts`, { capacity: startsPerHour, perSeconds: 3600 }, now)
+  if (wait > 0) return { outcome: 'rate_limited', retryAfterSeconds: Math.ceil(wait / 1000) }
+  sql.deleteExpiredEnrollments.run(now - collectAfterMs)
+  sql.insertEnrollment.run(enrollment.id, tag, JSON.stringify(enrollment), enrollment.expiresAt)
+  sql.keepLatestEnrollments.run(tag, pendingMax)
+  return { outcome: 'created' }
+}
+
+function findEnrollment({ sql }: Deps, id: string, now: number): Enrollment | undefined {
+  const row = sql.enrollment.get(id, now)
+  return row && (JSON.parse(String(row['record'])) as Enrollment)
+}
+
+function settleEnrollment(
+  { sql, options }: Deps,
+  id: string,
+  verdict: EnrollmentVerdict,
+  now: number,
+): 'activated' | 'wrong' | 'gone' {
+  const tag = tagOfEnrollmentId(id)
+  const row = sql.enrollment.get(id, now)
+  if (!row || tag === undefined || sql.subject.get(tag)) return 'gone'
+  if (verdict.kind === 'wrong') {
+    if (Number(row['wrong_codes']) + 1 >= options.policy.enrollmentFailuresMax) sql.deleteEnrollment.run(id)
+    else sql.countWrongCode.run(id)
+    return 'wrong'
+  }
+  const { subject } = JSON.parse(String(row['record'])) as Enrollment
+  const { credential, firstStep, backupSet } = verdict
+  sql.insertSubject.run(tag, subject, newVersion(options.randomBytes), backupSet, '0'.repeat(backupSlots))
+  insertCredential(sql, tag, credential, firstStep)
+  sql.deleteEnrollments.run(tag)
+  sql.deleteFailures.run(tag)
+  return 'activated'
+}
+
+function insertCredential(sql: Statements, tag: string, credential: Credential, firstStep: number): void {
+  const { id, box, algorithm, digits, periodSeconds, label, createdAt } = credential
+  sql.insertCredential.run(tag, id, box, algorithm, digits, periodSeconds, label, createdAt, firstStep)
+}
+
+function findSubject({ sql }: Deps, tag: string): SubjectRecord | undefined {
+  const row = sql.subject.get(tag)
+  if (!row) return undefined
+  const backupSet = row['backup_set']
+  return {
+    version: Number(row['version']),
+    credentials: sql.credentials.all(tag).map((credential) => ({
+      ...describeCredential(credential),
+      box: String(credential['box']),
+    })),
+    ...(typeof backupSet === 'string' ? { backupSet } : {}),
+  }
+}
+
+function settleVerification(deps: Deps, verification: Verification): Settled {
+  const { handle, sql, options } = deps
+  const { subject, version, verdict, challenge, now } = verification
+  const known = version !== 'unknown'
+  const tag = subjectTag(subject)
+  const counter = known ? tag : `u${options.unknownSlot(subject)}`
+  const row = known ? sql.subject.get(tag) : undefined
+  if (known && row?.['version'] !== version) {
+    handle.checkMarker()
+    return { outcome: 'gone' }
+  }
+  const guessed = verdict.kind === 'wrong' ? verdict.guessed : verdict.kind
+  const failures = readFailures(sql, counter)
+  const wait = waitMs(failures, guessed, options.policy, now)
+  if (wait > 0) return { outcome: 'locked', retryAfterSeconds: Math.ceil(wait / 1000) }
+  // Every code for an unknown subject is a wrong one.
+  if (!row || verdict.kind === 'wrong') {
+    writeFailures(sql, counter, countFailure(failures, guessed, options.policy, now))
+    return { outcome: 'wrong' }
+  }
+  if (challenge !== undefined && sql.remembered.get(challengeName(tag, challenge), now)) {
+    return { outcome: 'replayed' }
+  }
+  const found = { tag, slots: String(row['backup_slots']) }
+  return verdict.kind === 'totp'
+    ? settleStep(deps, found, verification, verdict)
+    : settleSlot(deps, found, verification, verdict.slot)
+}
+
+function settleStep(
+  deps: Deps,
+  found: Found,
+  verification: Verification,
+  { credentialId, step }: Extract<Verdict, { kind: 'totp' }>,
+): Settled {
+  const { now, stepFloor } = verification
+  const credential = deps.sql.credential.get(found.tag, credentialId)
+  if (!credential) throw damaged()
+  if (step <= stepFloor) {
+    const readyAt = (stepFloor + 1) * Number(credential['period_seconds']) * 1000
+    return { outcome: 'floored', retryAfterSeconds: Math.ceil((readyAt - now) / 1000) }
+  }
+  if (step <= Number(credential['last_step'])) return { outcome: 'replayed' }
+  deps.sql.useStep.run(step, now, found.tag, credentialId)
+  return accept(deps, found, verification)
+}
+
+function settleSlot(deps: Deps, { tag, slots }: Found, verification: Verification, slot: number): Settled {
+  if (slots[slot] === undefined) throw damaged()
+  if (slots[slot] === '1') return { outcome: 'replayed' }
+  const after = `${slots.slice(0, slot)}1${slots.slice(slot + 1)}`
+  deps.sql.useSlot.run(after, tag)
+  return accept(deps, { tag, slots: after }, verification)
+}
+
+function accept({ sql, options }: Deps, { tag, slots }: Found, { challenge, now }: Verification): Settled {
+  sql.deleteFailures.run(tag)
+  if (challenge !== undefined) {
+    remember(sql, challengeName(tag, challenge), now, options.policy.challengeTtlSeconds)
+  }
+  return { outcome: 'accepted', backupCodesRemaining: slotsLeft(slots) }
+}
+
+function revoke({ sql, options }: Deps, subject: string, request: string | undefined, now: number): void {
+  const tag = subjectTag(subject)
+  if (request !== undefined) {
+    const name = `${tag}/request/${request}`
+    if (sql.remembered.get(name, now)) return
+    remember(sql, name, now, options.policy.requestTtlSeconds)
+  }
+  sql.deleteSubject.run(tag)
+  sql.deleteEnrollments.run(tag)
+  sql.deleteFailures.run(tag)
+}
+
+function status({ sql, options }: Deps, tag: string, now: number): Status | undefined {
+  const row = sql.subject.get(tag)
+  if (!row) return undefined
+  const wait = waitMs(readFailures(sql, tag), 'totp', options.policy, now)
+  return {
+    credentials: sql.credentials.all(tag).map((credential) => {
+      const lastUsedAt = credential['last_used_at']
+      return {
+        ...describeCredential(credential),
+        ...(lastUsedAt === null ? {} : { lastUsedAt: Number(lastUsedAt) }),
+      }
+    }),
+    backupCodesRemaining: slotsLeft(String(row['backup_slots'])),
+    ...(wait > 0 ? { lockedUntil: now + wait } : {}),
+  }
+}
+
+function describeCredential(row: Row): Omit<Credential, 'box'> {
+  return {
+    id: String(row['id']),
+    algorithm: row['algorithm'] as Credential['algorithm'],
+    digits: row['digits'] as Credential['digits'],
+    periodSeconds: Number(row['period_seconds']),
+    label: String(row['label']),
+    createdAt: Number(row['created_at']),
+  }
+}
+
+function readFailures(sql: Statements, counter: string): Failures {
+  const row = sql.failures.get(counter)
+  if (!row) return noFailures
+  return {
+    streak: Number(row['streak']),
+    totp: JSON.parse(String(row['totp'])) as number[],
+    backup: JSON.parse(String(row['backup'])) as number[],
+  }
+}
+
+function writeFailures(sql: Statements, counter: string, { streak, totp, backup }: Failures): void {
+  sql.upsertFailures.run(counter, streak, JSON.stringify(totp), JSON.stringify(backup))
+}
+
+function remember(sql: Statements, name: string, now: number, ttlSeconds: number): void {
+  sql.forget.run(now - collectAfterMs)
+  sql.remember.run(name, now + ttlSeconds * 1000)
+}
+
+function challengeName(tag: string, digest: string): string {
+  return `${tag}/challenge/${digest}`
+}
+
+function slotsLeft(slots: string): number {
+  return slots.replaceAll('1', '').length
+}
+
+function damaged(): StoreUnavailable {
+  return new StoreUnavailable('the record of what was used does not fit the subject')
+}
