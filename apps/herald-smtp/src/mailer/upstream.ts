@@ -114,7 +114,8 @@ function readFault(error: SmtpError, at: { awaited: Phase; answered: Phase; upgr
   const { command = 'CONN', code, originalCode = code, response = '' } = error
   const detail = originalCode === undefined ? {} : { detail: originalCode }
   const reply = parseReply(response)
-  const closing = reply?.code === 421
+  // Said out of turn it ends the session; a piece of one after the message tells nothing of the message.
+  const closing = reply?.code === 421 && at.answered !== 'body'
   if ((code === 'ETLS' || at.upgrading) && !closing)
     return { cause: 'tls', phase: 'tls', ...reply, ...detail }
   const greeting = code === 'EPROTOCOL' && at.answered === 'connect'

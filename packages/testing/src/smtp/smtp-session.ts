@@ -70,7 +70,7 @@ export async function serveSmtpSession(
 
   async function act(step: SmtpStep, usual: () => string, recipient?: string): Promise<string> {
     const rule = rules.take(step, recipient)
-    if (rule === 'drop') session.socket.destroy()
+    if (rule === 'drop') session.socket.destroySoon()
     if (rule === 'drop' || rule === 'silence') throw new SilenceKept()
     if (rule !== undefined && 'delayMs' in rule) await pause(rule.delayMs)
     const scripted = rule !== undefined && !('delayMs' in rule) ? rule : undefined
@@ -93,7 +93,7 @@ export async function serveSmtpSession(
   async function secureSocket(): Promise<void> {
     const rule = rules.take('handshake')
     session.reader.detach()
-    if (rule === 'drop') session.socket.destroy()
+    if (rule === 'drop') session.socket.destroySoon()
     if (rule !== undefined) throw new SilenceKept()
     const { secureContext } = options
     if (secureContext === undefined) throw new Error('no certificate was given')
