@@ -39,5 +39,5 @@ function digest(salt: Buffer, symbols: string): Buffer {
 }
 
 function inGroups(symbols: string): string {
-  return symbols.match(/.{4}/g)!.join('-')
+  return symbols.replace(/.{4}(?=.)/g, '$&-')
 }
