@@ -5,6 +5,7 @@ export type SignedRequest = {
   method: string
   path: string
   query: string
+  /** Asked with lower-case names; a header sent twice comes back joined by a comma, as Node and fetch do it. */
   headers: (name: string) => string | undefined
   /** Every header name of the request, in any case; asked only when a request carries no credential. */
   headerNames: () => Iterable<string>
