@@ -8,7 +8,7 @@ const files = (...patterns: string[]) => globSync(patterns, { cwd: root, exclude
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
 
 const sources = files('{apps,packages}/*/src/**/*.ts')
-const isTest = (file: string) => /\.(test|contract)\.ts$/.test(file)
+const isTest = (file: string) => /\.(test|contract|fixture)\.ts$/.test(file)
 const production = sources.filter((file) => !isTest(file))
 const services = ['apps/herald-totp', 'apps/herald-smtp']
 
