@@ -31,5 +31,5 @@ export function* layersOf(piece: z.core.$ZodType): Generator<z.core.$ZodType> {
 }
 
 export function piecesOf(schema: z.ZodObject): [name: string, piece: z.core.$ZodType][] {
-  return Object.entries(schema.shape as Record<string, z.core.$ZodType>)
+  return Object.entries(schema.shape)
 }

@@ -1,0 +1,51 @@
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+/** What is open on a server, and which answer each connection is at. */
+export type Connections = {
+  /** A connection below TLS. */
+  accepted: (socket: Socket) => void
+  /** A connection that HTTP is spoken on. */
+  opened: (socket: Socket) => void
+  answering: (outgoing: ServerResponse) => void
+  /** The newest answer of a connection, finished or not; undefined before its first request. */
+  latest: (socket: Socket) => ServerResponse | undefined
+  /** From now on each connection ends with its answer; those that never sent a request end at once. */
+  drain: () => void
+  destroyAll: () => void
+}
+
+export function createConnections(): Connections {
+  const accepted = new Set<Socket>()
+  const answers = new Map<Socket, ServerResponse | undefined>()
+  let draining = false
+  return {
+    accepted: (socket) => {
+      accepted.add(socket)
+      socket.once('close', () => accepted.delete(socket))
+    },
+    opened: (socket) => {
+      answers.set(socket, undefined)
+      socket.once('close', () => answers.delete(socket))
+    },
+    answering: (outgoing) => {
+      answers.set(outgoing.req.socket, outgoing)
+      if (draining) outgoing.shouldKeepAlive = false
+    },
+    latest: (socket) => answers.get(socket),
+    drain: () => {
+      draining = true
+      for (const [socket, outgoing] of answers) endWith(socket, outgoing)
+    },
+    destroyAll: () => {
+      for (const socket of accepted) socket.destroy()
+    },
+  }
+}
+
+/** An idle connection is the server's to close. */
+function endWith(socket: Socket, outgoing: ServerResponse | undefined): void {
+  if (!outgoing) socket.destroy()
+  else if (!outgoing.headersSent) outgoing.shouldKeepAlive = false
+  else if (!outgoing.writableFinished) outgoing.once('finish', () => socket.destroySoon())
+}

@@ -1,0 +1,33 @@
+import { type Context, Hono } from 'hono'
+import type { Metrics } from './metrics.ts'
+import type { ServiceEnv } from './service-env.ts'
+
+export type Readiness = { ok: boolean; checks: Record<string, unknown> }
+
+/**
+ * What probes and scrapers ask for without credentials. `/livez` and `/metrics` touch nothing but this process;
+ * `healthz` says whether `/healthz` follows `/readyz` or always answers 200. A `ready` that throws is not ready.
+ */
+export function healthRoutes(options: {
+  service: string
+  ready: () => Promise<Readiness>
+  isDraining: () => boolean
+  metrics: Metrics
+  healthz: 'ready' | 'always'
+}): Hono<ServiceEnv> {
+  const { service, metrics } = options
+  const alive = (c: Context<ServiceEnv>) => c.json({ status: 'ok', service })
+  const readiness = async (c: Context<ServiceEnv>) => {
+    if (options.isDraining()) return c.json({ status: 'draining', service }, 503)
+    const { ok, checks } = await options.ready().catch((): Readiness => ({ ok: false, checks: {} }))
+    return c.json({ status: ok ? 'ok' : 'unavailable', service, checks }, ok ? 200 : 503)
+  }
+  return new Hono<ServiceEnv>()
+    .get('/livez', alive)
+    .get('/healthz', options.healthz === 'always' ? alive : readiness)
+    .get('/readyz', readiness)
+    .get('/metrics', async (c) => {
+      c.header('Content-Type', metrics.registry.contentType)
+      return c.body(await metrics.registry.metrics())
+    })
+}

@@ -1,0 +1,38 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+export type Metrics = {
+  /** For what the service itself counts; of this service alone. */
+  registry: Registry
+  requestDuration: Histogram<'route' | 'method' | 'status'>
+  authFailures: Counter<'reason'>
+  gateAccepted: Gauge<'code'>
+}
+
+export function createMetrics(options: { service: string }): Metrics {
+  const registry = new Registry()
+  registry.setDefaultLabels({ service: options.service })
+  collectDefaultMetrics({ register: registry })
+  const registers = [registry]
+  return {
+    registry,
+    requestDuration: new Histogram({
+      name: 'http_request_duration_seconds',
+      help: 'Time from the head of a request to its answer, by route pattern',
+      labelNames: ['route', 'method', 'status'],
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+      registers,
+    }),
+    authFailures: new Counter({
+      name: 'auth_failures_total',
+      help: 'Requests refused for their credentials, by what was wrong with them',
+      labelNames: ['reason'],
+      registers,
+    }),
+    gateAccepted: new Gauge({
+      name: 'herald_gate_accepted',
+      help: '1 for each code of the gate that GATE_ACCEPT lets through',
+      labelNames: ['code'],
+      registers,
+    }),
+  }
+}

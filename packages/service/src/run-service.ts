@@ -1,0 +1,87 @@
+import { ConfigError } from '@herald/config'
+import { createLogger, type Logger } from './logger.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+import { serve } from './serve.ts'
+
+/** What a service has opened and built once its configuration is read. */
+export type StartedService = Omit<Parameters<typeof serve>[0], 'logger'> & {
+  /** How long requests in flight may take after the signal to stop. */
+  drainTimeoutMs: number
+  /** Runs after the last answer. */
+  close: () => Promise<void>
+}
+
+export type StartContext = { logger: Logger; metrics: Metrics; isDraining: () => boolean }
+
+type ServiceProcess = Pick<NodeJS.Process, 'on' | 'once' | 'exit'>
+
+/** EX_CONFIG of sysexits: starting again without a change will not help. */
+const exitConfig = 78
+
+/**
+ * Runs a service until SIGTERM or SIGINT, then drains it and exits with 0. A ConfigError while starting exits with 78
+ * after one line per problem; any other failure exits with 1. A second signal ends the process at once.
+ */
+export async function runService(options: {
+  service: string
+  process: ServiceProcess
+  start: (context: StartContext) => Promise<StartedService>
+}): Promise<never> {
+  const { service } = options
+  const logger = createLogger({ service, level: 'info' })
+  options.process.on('uncaughtException', (error) => {
+    logger.fatal({ err: error }, 'crashed')
+    options.process.exit(1)
+  })
+  const signal = stopSignal(options.process)
+  try {
+    await runUntil(signal, { ...options, logger })
+  } catch (error) {
+    return options.process.exit(reportFailure(logger, error))
+  }
+  return options.process.exit(0)
+}
+
+async function runUntil(
+  signal: Promise<string>,
+  {
+    service,
+    start,
+    logger,
+  }: Pick<Parameters<typeof runService>[0], 'service' | 'start'> & { logger: Logger },
+): Promise<void> {
+  let draining = false
+  const metrics = createMetrics({ service })
+  const starting = start({ logger, metrics, isDraining: () => draining })
+  const started = await Promise.race([starting, signal])
+  if (typeof started === 'string') return
+  const server = await serve({ ...started, logger })
+  logger.info({ ...server.address, tls: started.tls !== undefined }, 'listening')
+  logger.flush()
+
+  logger.info({ signal: await signal }, 'draining')
+  draining = true
+  await server.drain(started.drainTimeoutMs)
+  await started.close()
+  logger.info('stopped')
+}
+
+function stopSignal(process: ServiceProcess): Promise<string> {
+  return new Promise((resolve) => {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, resolve)
+  })
+}
+
+function reportFailure(logger: Logger, error: unknown): number {
+  if (error instanceof ConfigError) {
+    for (const { variable, message, code, remedy } of error.problems) {
+      logger.fatal({ variable, code, remedy }, `${variable} ${message}`)
+    }
+    return exitConfig
+  }
+  const { code, port } = error as { code?: unknown; port?: unknown }
+  if (code === 'EADDRINUSE')
+    logger.fatal(`port ${String(port)} is taken; stop what listens there or set PORT`)
+  else logger.fatal({ err: error }, 'the service could not start')
+  return 1
+}

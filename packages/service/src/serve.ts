@@ -1,0 +1,107 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
+import { getRequestListener, RequestError } from '@hono/node-server'
+import { createConnections } from './connections.ts'
+import type { Logger } from './logger.ts'
+import { createRefusalWriter, type DescribeRefusal } from './wire-refusal.ts'
+
+/** PEM texts; with `clientCa` every client must show a certificate of it. */
+export type ServeTls = { cert: string; key: { reveal(): string }; clientCa?: string }
+
+export type ServeTimeouts = {
+  /** From the first byte of a connection or request to the end of the headers. */
+  headersMs: number
+  /** To the end of the body. */
+  requestMs: number
+  /** Longer than load balancers keep an idle connection, so that they are the ones to close it. */
+  keepAliveMs: number
+}
+
+const defaultTimeouts: ServeTimeouts = { headersMs: 10_000, requestMs: 20_000, keepAliveMs: 75_000 }
+
+export type RunningServer = {
+  address: { host: string; port: number }
+  /**
+   * Stops accepting, closes idle connections, answers what is in flight with `Connection: close`; after the timeout
+   * cuts what is left.
+   */
+  drain(timeoutMs: number): Promise<void>
+}
+
+/** Listens for HTTP/1.1; rejects with the system's error when the address cannot be had. */
+export async function serve(options: {
+  app: { fetch: Parameters<typeof getRequestListener>[0] }
+  host: string
+  port: number
+  tls?: ServeTls
+  describeRefusal: DescribeRefusal
+  randomBytes: (size: number) => Buffer
+  logger: Logger
+  timeouts?: ServeTimeouts
+}): Promise<RunningServer> {
+  const { logger } = options
+  const refuse = createRefusalWriter(options)
+  const listener = getRequestListener(options.app.fetch, {
+    errorHandler: (error) => {
+      if (error instanceof RequestError) return refuse.response('invalid_request')
+      logger.error({ err: error }, 'fault')
+      return refuse.response('internal_error')
+    },
+  })
+  const connections = createConnections()
+  const server = createHttpServer(options.tls, options.timeouts ?? defaultTimeouts)
+  server.on('request', (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    connections.answering(outgoing)
+    void listener(incoming, outgoing)
+  })
+  server.on('connection', connections.accepted)
+  server.on(options.tls ? 'secureConnection' : 'connection', connections.opened)
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    logger.info({ code: error.code }, 'malformed request')
+    refuse.malformed(error, socket, connections.latest(socket))
+  })
+  server.on('tlsClientError', (error: NodeJS.ErrnoException) => {
+    logger.info({ code: error.code }, 'TLS handshake failed')
+  })
+  const { address, port } = await listen(server, options)
+  return {
+    address: { host: address, port },
+    drain: async (timeoutMs) => {
+      const closed = new Promise<void>((resolve) => {
+        server.close(() => resolve())
+      })
+      connections.drain()
+      const force = setTimeout(connections.destroyAll, timeoutMs)
+      await closed
+      clearTimeout(force)
+    },
+  }
+}
+
+function createHttpServer(tls: ServeTls | undefined, timeouts: ServeTimeouts): Server {
+  const http = {
+    headersTimeout: timeouts.headersMs,
+    requestTimeout: timeouts.requestMs,
+    keepAliveTimeout: timeouts.keepAliveMs,
+    connectionsCheckingInterval: Math.min(1000, timeouts.headersMs),
+  }
+  if (!tls) return createServer(http)
+  return createTlsServer({
+    ...http,
+    minVersion: 'TLSv1.2',
+    handshakeTimeout: timeouts.headersMs,
+    cert: tls.cert,
+    key: tls.key.reveal(),
+    ...(tls.clientCa !== undefined && { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }),
+  })
+}
+
+async function listen(server: Server, { host, port }: { host: string; port: number }): Promise<AddressInfo> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  server.once('error', reject)
+  server.listen({ host, port }, resolve)
+  await promise
+  server.off('error', reject)
+  return server.address() as AddressInfo
+}

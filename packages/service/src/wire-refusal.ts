@@ -1,0 +1,64 @@
+import { type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import { type EdgeReason, type WireReason } from './refused.ts'
+import { createRequestId } from './request-id.ts'
+import { securityHeaders } from './security-headers.ts'
+
+/** A refusal as the app words it, for answers that never reach the app. */
+export type DescribeRefusal = (reason: EdgeReason, requestId: string) => { status: number; body: object }
+
+/** Time for a client that is still sending to read its refusal before the connection is cut. */
+const lingerMs = 500
+
+const reasonByCode: Readonly<Record<string, WireReason>> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+}
+
+export type RefusalWriter = {
+  response(reason: EdgeReason): Response
+  /** Answers what the HTTP parser gave up on, never in place of or in the middle of another answer. */
+  malformed(error: NodeJS.ErrnoException, socket: Socket, latest: ServerResponse | undefined): void
+}
+
+export function createRefusalWriter(deps: {
+  describeRefusal: DescribeRefusal
+  randomBytes: (size: number) => Buffer
+}): RefusalWriter {
+  const write = (reason: EdgeReason) => {
+    const requestId = createRequestId(deps.randomBytes)
+    const { status, body } = deps.describeRefusal(reason, requestId)
+    const headers = { 'Content-Type': 'application/json', 'X-Request-Id': requestId }
+    return {
+      status,
+      body: JSON.stringify(body),
+      headers: { ...headers, ...Object.fromEntries(securityHeaders) },
+    }
+  }
+  return {
+    response: (reason) => {
+      const { body, ...init } = write(reason)
+      return new Response(body, init)
+    },
+    malformed: (error, socket, latest) => {
+      if (socket.writableEnded) return
+      if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
+      if (latest && !latest.writableFinished) {
+        if (latest.req.complete) return endAfter(latest, socket)
+        if (latest.headersSent) return void socket.destroy()
+      }
+      const { status, body, headers } = write(reasonByCode[error.code ?? ''] ?? 'invalid_request')
+      const fields = { ...headers, 'Content-Length': Buffer.byteLength(body), Connection: 'close' }
+      const head = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
+      socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head.join('')}\r\n${body}`)
+      socket.resume()
+      setTimeout(() => socket.destroy(), lingerMs).unref()
+    },
+  }
+}
+
+/** What follows on the connection is unreadable, but the request before it was not. */
+function endAfter(answer: ServerResponse, socket: Socket): void {
+  if (!answer.headersSent) answer.shouldKeepAlive = false
+  answer.once('finish', () => socket.destroySoon())
+}
