@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { asSqliteFault } from './sqlite-fault.ts'
+import { StoreUnavailable } from './store-unavailable.ts'
 
 export type GroupCommit = {
   /** Runs `work` in the next shared transaction; resolves after the sync to disk, rejects with what `work` threw, undone alone. */
@@ -43,7 +44,8 @@ export function createGroupCommit(database: DatabaseSync): GroupCommit {
       for (const answer of answers) answer()
     } catch (error) {
       if (database.isOpen && database.isTransaction) database.exec('ROLLBACK')
-      for (const job of batch) job.reject(asSqliteFault(error))
+      const fault = new StoreUnavailable('the SQLite transaction could not be completed', { cause: error })
+      for (const job of batch) job.reject(fault)
     }
   }
 

@@ -103,7 +103,8 @@ function clockFinding(skewMs: number, other: string): StoreFinding | undefined {
 /** Undefined when the ACL does not let us ask. */
 async function readConfig(client: Redis, name: string, logger: StoreLogger): Promise<string | undefined> {
   try {
-    return ((await client.config('GET', name)) as string[])[1]
+    const [, value] = (await client.config('GET', name)) as [string, string]
+    return value
   } catch (error) {
     logger.debug({ setting: name, cause: (error as Error).message }, 'Redis does not tell its configuration')
     return undefined

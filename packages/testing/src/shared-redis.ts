@@ -10,3 +10,16 @@ export function sharedRedisUrl(): string | undefined {
 export function uniquePrefix(): string {
   return `test-${randomBytes(8).toString('hex')}:`
 }
+
+/** A Redis URL as the settings that @herald/storage takes. */
+export function redisSettings(url: string) {
+  const { hostname, port, username, password, pathname } = new URL(url)
+  return {
+    engine: 'redis' as const,
+    host: hostname,
+    port: Number(port || 6379),
+    db: Number(pathname.slice(1) || 0),
+    ...(username && { username }),
+    ...(password && { password: { reveal: () => decodeURIComponent(password) } }),
+  }
+}

@@ -240,10 +240,8 @@ async function status(
 function describeCredential(credential: Credential, used: Fields): Status['credentials'][number] {
   const { id, algorithm, digits, periodSeconds, label, createdAt } = credential
   const lastUsedAt = used[`at:${id}`]
-  return {
-    ...{ id, algorithm, digits, periodSeconds, label, createdAt },
-    ...(lastUsedAt === undefined ? {} : { lastUsedAt: Number(lastUsedAt) }),
-  }
+  const description = { id, algorithm, digits, periodSeconds, label, createdAt }
+  return lastUsedAt === undefined ? description : { ...description, lastUsedAt: Number(lastUsedAt) }
 }
 
 function guessedBy(verdict: Verdict): 'totp' | 'backup' {

@@ -1,0 +1,233 @@
+import {
+  createFaultProxy,
+  locateRedisBinary,
+  redisSettings,
+  startRedis,
+  type FaultProxy,
+  type RedisServer,
+} from '@herald/testing'
+import { Redis } from 'ioredis'
+import { setImmediate } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { confirmMarker } from './open-store.ts'
+import { probeStore } from './probe-store.ts'
+import type { RedisHandle } from './store-handle.ts'
+import type { RedisSettings } from './store-settings.ts'
+import { openForTest, testOptions } from './engines.fixture.ts'
+
+const unavailable = { code: 'STORE_UNAVAILABLE' }
+const countLua = `return redis.call('INCR', KEYS[1])`
+
+/** How long any answer may take when Redis gives none. */
+const boundMs = 1500
+
+describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
+  let server: RedisServer
+  let proxy: FaultProxy
+  let admin: Redis
+  let settings: RedisSettings
+  let now: number
+
+  beforeEach(async () => {
+    server = await startRedis({ appendOnly: true })
+    proxy = await createFaultProxy(server)
+    admin = new Redis(server.port, server.host)
+    admin.on('error', () => {})
+    settings = { engine: 'redis', host: '127.0.0.1', port: proxy.port, db: 0 }
+    now = Date.UTC(2026, 10, 21)
+  })
+
+  afterEach(async () => {
+    admin.disconnect()
+    await proxy.close()
+    await server.stop()
+  })
+
+  const options = () => testOptions({ now: () => now })
+  const open = async (): Promise<RedisHandle> => (await openForTest(settings, options())) as RedisHandle
+
+  async function refusesInTime(operation: () => Promise<unknown>): Promise<void> {
+    const started = performance.now()
+    await expect(operation()).rejects.toMatchObject(unavailable)
+    expect(performance.now() - started).toBeLessThan(boundMs)
+  }
+
+  async function isBack(handle: RedisHandle): Promise<boolean> {
+    return handle.ping().then(
+      () => true,
+      () => false,
+    )
+  }
+
+  /** Resolves when what was asked before has been written to the socket. */
+  async function sent(): Promise<void> {
+    await setImmediate()
+    await setImmediate()
+  }
+
+  it('runs a script once when its reply is lost', async () => {
+    const handle = await open()
+    const count = handle.script(countLua)
+    await handle.run(() => count(['n'], []))
+    proxy.swallowReplies(1)
+    await refusesInTime(() => handle.run(() => count(['n'], [])))
+    await expect.poll(() => isBack(handle)).toBe(true)
+    expect(await admin.get('n')).toBe('2')
+  })
+
+  it('runs none of many scripts under way a second time when the connection breaks', async () => {
+    const handle = await open()
+    const count = handle.script(countLua)
+    await handle.run(() => count(['n'], []))
+    server.pause()
+    const running = Array.from({ length: 64 }, () => handle.run(() => count(['n'], [])))
+    await sent()
+    proxy.cut()
+    server.resume()
+    for (const answer of await Promise.allSettled(running)) {
+      expect(answer).toMatchObject({ status: 'rejected', reason: unavailable })
+    }
+    await expect.poll(() => isBack(handle)).toBe(true)
+    expect(Number(await admin.get('n'))).toBeLessThanOrEqual(65)
+  })
+
+  it('runs a script that Redis has forgotten, once', async () => {
+    const handle = await open()
+    const count = handle.script(countLua)
+    await handle.run(() => count(['n'], []))
+    await admin.script('FLUSH')
+    expect(await Promise.all([1, 2, 3].map(() => handle.run(() => count(['n'], []))))).toEqual([2, 3, 4])
+  })
+
+  it('is unavailable in bounded time when Redis was killed, and comes back with it', async () => {
+    const handle = await open()
+    await server.kill()
+    await refusesInTime(() => handle.ping())
+    await refusesInTime(() => handle.ping())
+    await server.restart()
+    await expect.poll(() => isBack(handle), { timeout: 5000 }).toBe(true)
+  })
+
+  it('is unavailable in bounded time while Redis hangs, however often it is asked', async () => {
+    const handle = await open()
+    server.pause()
+    const first = refusesInTime(() => handle.ping())
+    await sent()
+    await Promise.all([first, ...Array.from({ length: 32 }, () => refusesInTime(() => handle.ping()))])
+    await refusesInTime(() => handle.ping())
+    server.resume()
+    await expect.poll(() => isBack(handle), { timeout: 5000 }).toBe(true)
+  })
+
+  it.each([
+    ['a read-only replica', () => admin.replicaof('127.0.0.1', 1)],
+    ['a server out of memory', () => admin.config('SET', 'maxmemory', '1')],
+  ])('is unavailable on %s', async (_, breakServer) => {
+    const handle = await open()
+    const count = handle.script(countLua)
+    await breakServer()
+    await refusesInTime(() => handle.run(() => count(['n'], [])))
+  })
+
+  it('notices on the next answer that everything was flushed, until its marker is confirmed', async () => {
+    const handle = await open()
+    await admin.flushall()
+    await expect(handle.runMarked((client) => client.get('absent'))).rejects.toMatchObject(unavailable)
+    const count = handle.script(countLua)
+    await expect(handle.run(() => count(['n'], []))).rejects.toMatchObject(unavailable)
+    expect(await admin.exists('n')).toBe(0)
+    now += 1000
+    await confirmMarker(settings, options())
+    await expect(handle.runMarked((client) => client.get('absent'))).resolves.toBeNull()
+  })
+
+  it('does not accept a marker that was confirmed before the loss was noticed', async () => {
+    const handle = await open()
+    await admin.del('totp:marker')
+    await confirmMarker(settings, options())
+    now += 1000
+    await expect(handle.ping()).rejects.toMatchObject(unavailable)
+    await expect(handle.ping()).rejects.toMatchObject(unavailable)
+    now += 1000
+    await confirmMarker(settings, options())
+    await expect(handle.ping()).resolves.toBeUndefined()
+  })
+
+  it('sends nothing to another server behind the same port', async () => {
+    const handle = await open()
+    const count = handle.script(countLua)
+    await handle.run(() => count(['n'], []))
+    const stranger = await startRedis()
+    await confirmMarker(redisSettings(stranger.url), options())
+    proxy.redirect(stranger)
+    proxy.cut()
+    await expect.poll(() => handle.run(() => count(['n'], [])).catch(String)).toContain('marker changed')
+    const strangerClient = new Redis(stranger.port)
+    expect(await strangerClient.keys('*')).toEqual(['totp:marker'])
+    strangerClient.disconnect()
+    await stranger.stop()
+  })
+
+  it.each([
+    ['totp:{0123456789012345678901}:subject', 'store confirm'],
+    ['totp:cred:alice', 'import'],
+  ])('refuses a first start on %s', async (key, remedy) => {
+    await admin.set(key, 'x')
+    await expect(open()).rejects.toMatchObject({
+      code: 'STORE_REFUSED',
+      message: expect.stringContaining(remedy) as string,
+    })
+    await confirmMarker(settings, options())
+    await expect((await open()).ping()).resolves.toBeUndefined()
+  })
+
+  it('refuses a start on a newer schema', async () => {
+    await admin.set('totp:marker', JSON.stringify({ storeId: 'x', schema: 4, createdAt: 'x' }))
+    await expect(open()).rejects.toThrow(/schema 4, newer than 3/)
+  })
+
+  it('lets parallel first starts agree on one marker', async () => {
+    const handles = await Promise.all(Array.from({ length: 8 }, open))
+    await Promise.all(handles.map((handle) => handle.ping()))
+  })
+
+  it('keeps arguments out of its errors', async () => {
+    const handle = await open()
+    const fail = handle.script(`return redis.call('NO SUCH COMMAND')`)
+    const error: unknown = await handle
+      .run(() => fail([], ['a-sealed-box']))
+      .catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject(unavailable)
+    expect(JSON.stringify(error) + String(error)).not.toContain('a-sealed-box')
+    expect((error as Error).cause).toBeUndefined()
+  })
+
+  it('tells what an operator should know', async () => {
+    now = Date.now()
+    const handle = await open()
+    await expect(probeStore(handle, options())).resolves.toMatchObject([{ code: 'REDIS_NOAUTH' }])
+    await admin.config('SET', 'appendonly', 'no')
+    await admin.config('SET', 'maxmemory-policy', 'allkeys-lru')
+    now += 60_000
+    const findings = await probeStore(handle, options())
+    expect(findings.map(({ code }) => code)).toEqual([
+      'REDIS_NOAUTH',
+      'REDIS_EVICTION',
+      'REDIS_NOT_DURABLE',
+      'CLOCK_SKEW',
+    ])
+  })
+
+  it('connects as an ACL user that may not ask for the configuration', async () => {
+    now = Date.now()
+    await admin.acl('SETUSER', 'herald', 'on', '>s3cret', '~*', '+@all', '-config')
+    await admin.config('SET', 'requirepass', 'another')
+    settings = { ...settings, username: 'herald', password: { reveal: () => 's3cret' } }
+    await expect(probeStore(await open(), options())).resolves.toEqual([])
+    settings = { ...settings, password: { reveal: () => 'wrong' } }
+    await expect(open()).rejects.toMatchObject({
+      ...unavailable,
+      message: expect.stringContaining('WRONGPASS') as string,
+    })
+  })
+})

@@ -1,0 +1,129 @@
+import { copyFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { describe, expect, it } from 'vitest'
+import { confirmMarker } from './open-store.ts'
+import { probeStore } from './probe-store.ts'
+import type { SqliteHandle } from './store-handle.ts'
+import { openForTest, sqlitePath, testOptions } from './engines.fixture.ts'
+
+const unavailable = { code: 'STORE_UNAVAILABLE' }
+
+async function open(path: string, over: Parameters<typeof testOptions>[0] = {}): Promise<SqliteHandle> {
+  return (await openForTest({ engine: 'sqlite', path }, testOptions(over))) as SqliteHandle
+}
+
+function alter(path: string, sql: string): void {
+  const database = new DatabaseSync(path)
+  database.exec(sql)
+  database.close()
+}
+
+describe('a SQLite store', () => {
+  it('is a file that its owner alone can read', async () => {
+    const path = sqlitePath()
+    await open(path)
+    for (const file of [path, `${path}-wal`, `${path}-shm`]) expect(statSync(file).mode & 0o777).toBe(0o600)
+  })
+
+  it('syncs each commit to disk', async () => {
+    const { database } = await open(sqlitePath())
+    expect(database.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' })
+    expect(database.prepare('PRAGMA synchronous').get()).toEqual({ synchronous: 2 })
+  })
+
+  it('keeps its marker over restarts', async () => {
+    const path = sqlitePath()
+    const first = await open(path)
+    const read = () => first.database.prepare('SELECT value FROM meta WHERE name = ?').get('totp:marker')
+    const marker = read()
+    await open(path)
+    expect(read()).toEqual(marker)
+    await expect(first.ping()).resolves.toBeUndefined()
+  })
+
+  it('answers within a blink when another process holds it', async () => {
+    const path = sqlitePath()
+    const handle = await open(path)
+    const other = new DatabaseSync(path)
+    other.exec('BEGIN IMMEDIATE')
+    const started = performance.now()
+    await expect(handle.settle(() => 1)).rejects.toMatchObject(unavailable)
+    expect(performance.now() - started).toBeLessThan(500)
+    other.close()
+    await expect(handle.settle(() => 1)).resolves.toBe(1)
+  })
+
+  it('refuses a start on data without a marker, until an operator confirms it', async () => {
+    const path = sqlitePath()
+    await (await open(path)).close()
+    alter(path, 'DELETE FROM meta')
+    await expect(open(path)).rejects.toMatchObject({
+      code: 'STORE_REFUSED',
+      message: expect.stringContaining('store confirm') as string,
+    })
+    await confirmMarker({ engine: 'sqlite', path }, testOptions())
+    await expect((await open(path)).ping()).resolves.toBeUndefined()
+  })
+
+  it('refuses a start on a newer schema, confirmed or not', async () => {
+    const path = sqlitePath()
+    await (await open(path, { schema: 4 })).close()
+    await expect(open(path)).rejects.toThrow(/schema 4, newer than 3/)
+    await expect(confirmMarker({ engine: 'sqlite', path }, testOptions())).rejects.toThrow(/newer/)
+  })
+
+  it('refuses a start on a file that is no database', async () => {
+    const path = sqlitePath()
+    copyFileSync(import.meta.filename, path)
+    await expect(open(path)).rejects.toMatchObject(unavailable)
+  })
+
+  it('notices a marker that went, and accepts the one confirmed after that', async () => {
+    let now = Date.UTC(2026, 10, 21)
+    const options = testOptions({ now: () => now })
+    const path = sqlitePath()
+    const handle = await open(path, options)
+    const before = await confirmMarker({ engine: 'sqlite', path }, options)
+    alter(
+      path,
+      `UPDATE meta SET value = replace(value, '${before.storeId}', 'another') WHERE name = 'totp:marker'`,
+    )
+    now += 1000
+    await expect(handle.ping()).rejects.toMatchObject(unavailable)
+    now += 1000
+    await expect(handle.ping()).rejects.toMatchObject(unavailable)
+    await confirmMarker({ engine: 'sqlite', path }, options)
+    await expect(handle.ping()).resolves.toBeUndefined()
+  })
+
+  it('notices that another file stands at its path, and recovers when its own is back', async () => {
+    const [path, other] = [sqlitePath(), sqlitePath()]
+    const handle = await open(path)
+    await (await open(other)).close()
+    renameSync(path, `${path}.away`)
+    await expect(handle.ping()).rejects.toMatchObject(unavailable)
+    copyFileSync(other, path)
+    await expect(handle.ping()).rejects.toMatchObject(unavailable)
+    rmSync(path)
+    renameSync(`${path}.away`, path)
+    await expect(handle.ping()).resolves.toBeUndefined()
+  })
+
+  it('finishes what was asked of it before it closes, and is unavailable afterwards', async () => {
+    const handle = await open(sqlitePath())
+    const settled = handle.settle(() => 'done')
+    await handle.close()
+    await expect(settled).resolves.toBe('done')
+    await expect(handle.ping()).rejects.toMatchObject(unavailable)
+    await expect(handle.settle(() => 1)).rejects.toMatchObject(unavailable)
+  })
+
+  it('tells when its last start lies in the future', async () => {
+    const path = sqlitePath()
+    const options = testOptions()
+    await open(path, { now: () => Date.now() + 60_000 })
+    const findings = await probeStore(await open(path), options)
+    expect(findings.map(({ code }) => code)).toEqual(['CLOCK_SKEW'])
+    await expect(probeStore(await open(path), options)).resolves.toEqual([])
+  })
+})
