@@ -132,7 +132,7 @@ function createSession(
     reset,
     needsReset: () => refused,
     quit: () => conversation.quit(partingMs),
-    closed: conversation.closed,
+    closed: () => conversation.closed(),
     openedAt: now(),
     transactions: () => transactions,
   }
@@ -191,7 +191,6 @@ export function createDialler(
     if (closed) return refuse({ phase: 'connect', cause: 'connection' })
     const reached = await reach(settings, Math.min(timeouts.connectMs, deadline - now()), track)
     if (!reached.ok) return refuse(reached.fault)
-    let session: Session | undefined
     const conversation = createConversation({
       socket: reached.socket,
       host,
@@ -200,7 +199,6 @@ export function createDialler(
       rejectUnauthorized,
       ...(resumable !== undefined && { session: resumable }),
       ...(clientName !== undefined && { clientName }),
-      onEnd: () => session && deps.onEnd(session),
     })
     const greeted = await greet(conversation, deadline)
     if ('cause' in greeted) {
@@ -208,7 +206,8 @@ export function createDialler(
       conversation.close()
       return refuse(greeted)
     }
-    session = createSession(conversation, greeted, settings, now)
+    const session = createSession(conversation, greeted, settings, now)
+    void conversation.ended.then(() => deps.onEnd(session))
     return { ok: true, session }
   }
 

@@ -30,6 +30,8 @@ export type Conversation = {
   quit(ms: number): Promise<void>
   close(): void
   closed(): boolean
+  /** Resolves when the connection has gone, for whatever reason. */
+  ended: Promise<void>
   /** The TLS socket once there is one. */
   secured(): TLSSocket | undefined
 }
@@ -44,7 +46,6 @@ export type ConversationOptions = {
   /** A TLS session of an earlier connection to the same server. */
   session?: Buffer
   clientName?: string
-  onEnd: () => void
 }
 
 type SmtpError = Error & {
@@ -133,7 +134,8 @@ export function createConversation(options: ConversationOptions): Conversation {
   const dialogue = followDialogue(() => connection.close())
   const connection = createConnection(options, dialogue.logger)
   let fail: ((fault: Fault) => void) | undefined
-  let ended = false
+  const ended = Promise.withResolvers<void>()
+  let closed = false
 
   const upgrading = (): boolean => connection.upgrading === true
   const phase = (): Phase => (upgrading() ? 'tls' : dialogue.awaited())
@@ -144,10 +146,10 @@ export function createConversation(options: ConversationOptions): Conversation {
     connection.close()
   }
 
-  connection.on('error', (error) => fail?.(faultOf(error)))
+  connection.on('error', (error: SmtpError) => fail?.(faultOf(error)))
   connection.on('end', () => {
-    ended = true
-    options.onEnd()
+    closed = true
+    ended.resolve()
     // The callback of the step, if it comes, comes in this tick and knows more.
     queueMicrotask(() => fail?.({ cause: 'connection', phase: phase() }))
   })
@@ -189,7 +191,8 @@ export function createConversation(options: ConversationOptions): Conversation {
       connection.close()
     },
     close: () => connection.close(),
-    closed: () => ended,
+    closed: () => closed,
+    ended: ended.promise,
     secured: () => (connection._socket instanceof TLSSocket ? connection._socket : undefined),
   }
 }

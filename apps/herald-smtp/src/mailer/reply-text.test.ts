@@ -1,0 +1,92 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+
+import { parseOffer, parseQueueId, parseReply } from './reply-text.ts'
+
+describe('parseReply', () => {
+  it.each([
+    ['550 5.1.1 No such user', { code: 550, enhancedCode: '5.1.1' }],
+    ['550-5.1.1 First line\n550 5.1.1 Last line', { code: 550, enhancedCode: '5.1.1' }],
+    ['550-Sorry\n550 5.7.1 Policy', { code: 550, enhancedCode: '5.7.1' }],
+    ['550 5.1.10', { code: 550, enhancedCode: '5.1.10' }],
+    ['550 5.07.001 Leading zeros', { code: 550, enhancedCode: '5.7.1' }],
+    ['421', { code: 421 }],
+    ['550 4.2.1 Of another class', { code: 550 }],
+    ['550 See 5.1.1 in the manual', { code: 550 }],
+    ['550 5.1.1.1 Not a code', { code: 550 }],
+    ['354 3.0.0 There is no class 3', { code: 354 }],
+    ['550 10.1.1.5 An address', { code: 550 }],
+  ])('reads %j', (text, codes) => {
+    expect(parseReply(text)).toEqual(codes)
+  })
+
+  it.each(['', 'hello', '55 5.1.1', '5501 x', '999 x', ' 250 ok'])('takes %j for no reply', (text) => {
+    expect(parseReply(text)).toBeUndefined()
+  })
+
+  it('never throws, and an enhanced code always has the class of the basic one', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.string(), fc.stringMatching(/^[1-6]\d\d[ -]\d\.\d{1,3}\.\d{1,3} x$/)),
+        (text) => {
+          const { code, enhancedCode = String(code) } = parseReply(text) ?? { code: 0 }
+          return enhancedCode[0] === String(code)[0]
+        },
+      ),
+    )
+  })
+})
+
+describe('parseQueueId', () => {
+  it.each([
+    ['250 2.0.0 Ok: queued as 4XyZ12abc', '4XyZ12abc'],
+    ['250 OK queued as <abc.def>.', 'abc.def'],
+    ['250 OK id=1tAbCd-000000004Fg-1xYz', '1tAbCd-000000004Fg-1xYz'],
+    [
+      '250 2.0.0 OK  1700000000 d2e1a72fcca58-7248a82b3cdsi1234567b3a.12 - gsmtp',
+      'd2e1a72fcca58-7248a82b3cdsi1234567b3a.12',
+    ],
+    [
+      '250 2.6.0 <a@b> [InternalId=79169456, Hostname=AM0.example] 9 bytes, Queued mail for delivery',
+      '79169456',
+    ],
+    ['250 2.0.0 49QABCDe012345 Message accepted for delivery', '49QABCDe012345'],
+    ['250 ok 1700000000 qp 12345', '12345'],
+    ['250 Ok 0100018c2f3a4b5c-1234abcd-000000', '0100018c2f3a4b5c-1234abcd-000000'],
+    ['250-2.0.0 Thanks\n250 2.0.0 Ok: queued as 4XyZ', '4XyZ'],
+  ])('finds the name in %j', (text, id) => {
+    expect(parseQueueId(text)).toBe(id)
+  })
+
+  it.each(['250 OK', '250 2.0.0 Great success', '250 Ok: queued as a&b', `250 queued as ${'a'.repeat(129)}`])(
+    'finds none in %j',
+    (text) => {
+      expect(parseQueueId(text)).toBeUndefined()
+    },
+  )
+
+  it('gives only what is safe to store, log and show', () => {
+    const reply = fc
+      .tuple(fc.constantFrom('queued as ', 'id=', 'InternalId=', ''), fc.string())
+      .map((parts) => parts.join(''))
+    fc.assert(
+      fc.property(reply, (text) => /^[A-Za-z0-9._@-]{1,128}$/.test(parseQueueId(`250 ${text}`) ?? 'none')),
+    )
+  })
+})
+
+describe('parseOffer', () => {
+  it('reads what the mailer needs, whatever the case', () => {
+    const offer = parseOffer(
+      '250-mx.example AUTH SMTPUTF8\n250-auth=login PLAIN\n250-Size 1000\n250 smtputf8',
+    )
+    expect(offer).toEqual({ authMechanisms: new Set(['LOGIN', 'PLAIN']), smtpUtf8: true, sizeMax: 1000 })
+  })
+
+  it.each(['250 mx.example AUTH PLAIN', '250-mx\n250-X-AUTH PLAIN\n250-SIZE\n250 SMTPUTF8X', ''])(
+    'takes no name or lookalike for an offer: %j',
+    (text) => {
+      expect(parseOffer(text)).toEqual({ authMechanisms: new Set(), smtpUtf8: false, sizeMax: Infinity })
+    },
+  )
+})
