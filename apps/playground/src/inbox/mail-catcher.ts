@@ -47,7 +47,7 @@ async function keepMail(
   const { id } = await inbox.add(raw, recipients).catch(() => {
     throw refusal(554, '5.6.0 Message cannot be parsed')
   })
-  return `2.0.0 Kept in the inbox as ${id}`
+  return `2.0.0 Ok: queued as ${id}`
 }
 
 function refusal(responseCode: number, message: string): Error {
