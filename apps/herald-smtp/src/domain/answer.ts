@@ -1,7 +1,7 @@
 import type { SmtpReason } from './reply.ts'
 
 /** Why nothing was handed to the upstream, besides the upstream's own reasons. */
-export type LocalReason = 'rate_limited' | 'idempotency_conflict' | 'store_down'
+export type LocalReason = 'rate_limited' | 'idempotency_conflict' | 'unavailable'
 
 export type SentAnswer = { ok: true; messageId: string; upstream: string; upstreamResponseId?: string }
 

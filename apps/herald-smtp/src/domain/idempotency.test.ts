@@ -145,7 +145,7 @@ describe('idempotency', async () => {
   })
 
   it('sends nothing when the store is down before the claim', async () => {
-    expect(await replica({ claim: down }).run(call(), mail)).toMatchObject({ reason: 'store_down' })
+    expect(await replica({ claim: down }).run(call(), mail)).toMatchObject({ reason: 'unavailable' })
     expect(mails).toEqual([])
     expect(faults).toEqual(['claim'])
   })
@@ -155,7 +155,7 @@ describe('idempotency', async () => {
     const slow = replica({ claim: (...args) => late.promise.then(() => store.claim(...args)) })
     const started = Date.now()
     const refused = await slow.run(call({ deadline: now() + 150 }), mail)
-    expect(refused).toMatchObject({ reason: 'store_down' })
+    expect(refused).toMatchObject({ reason: 'unavailable' })
     expect(Date.now() - started).toBeLessThan(300)
     late.resolve()
     expect(await replica().run(call(), mail)).toMatchObject({ ok: true })
@@ -236,7 +236,7 @@ describe('idempotency', async () => {
 
     it('needs the store even without a key', async () => {
       const { key: _, ...keyless } = call({ signature: signature() })
-      expect(await replica({ claim: down }).run(keyless, mail)).toMatchObject({ reason: 'store_down' })
+      expect(await replica({ claim: down }).run(keyless, mail)).toMatchObject({ reason: 'unavailable' })
       expect(mails).toEqual([])
     })
   })

@@ -37,6 +37,8 @@ export type IdempotencyDeps = {
   onFault: (verb: 'claim' | 'look' | 'settle', fault: unknown) => void
 }
 
+export type Idempotency = { run(call: Call, send: Send): Promise<Answer> }
+
 type Slot = {
   id: string
   fingerprint: string
@@ -56,7 +58,7 @@ const conflict = refusal('idempotency_conflict', 'not_sent')
 export function createIdempotency(
   { store, now, randomBytes, onFault }: IdempotencyDeps,
   { ttlMs }: { ttlMs: number },
-): { run(call: Call, send: Send): Promise<Answer> } {
+): Idempotency {
   const inFlight = new Map<string, { fingerprint: string; answer: Promise<Answer> }>()
 
   function run(call: Call, send: Send): Promise<Answer> {
@@ -89,18 +91,20 @@ export function createIdempotency(
   }
 
   async function lead(slot: Slot, work: (messageId: string) => Promise<Answer>): Promise<Answer> {
-    for (let waited = false; now() < slot.deadline; waited = true) {
+    let waited = false
+    while (now() < slot.deadline) {
       const owner = randomBytes(16).toString('base64url')
       const claimed = await claim(slot, owner)
-      if (claimed === undefined) return refusal('store_down', waited ? 'unknown' : 'not_sent')
+      if (claimed === undefined) return refusal('unavailable', waited ? 'unknown' : 'not_sent')
       if (claimed.outcome === 'claimed') return settle(slot, owner, await work(claimed.messageId))
       if (claimed.outcome === 'settled') return claimed.answer
       if (claimed.outcome === 'conflict') return conflict
       if (claimed.outcome === 'unknown') return timedOut
+      waited = true
       const shared = await follow(slot)
       if (shared) return shared
     }
-    return timedOut
+    return waited ? timedOut : refusal('timeout_not_sent', 'not_sent')
   }
 
   /** Undefined when the store fails or is too slow; a claim that lands after all is given back. */
@@ -110,12 +114,14 @@ export function createIdempotency(
     const expiresAt = leaseUntil + slot.keepMs
     const claiming = store
       .claim({ id, fingerprint, owner, messageId, leaseUntil, expiresAt, once }, now())
-      .catch((fault: unknown) => void onFault('claim', fault))
+      .catch((fault: unknown): undefined => {
+        onFault('claim', fault)
+      })
     const claimed = await unlessLate(claiming, slot.deadline - now(), 'late' as const)
     if (claimed !== 'late') return claimed ?? undefined
     onFault('claim', new Error('the store did not answer before the deadline'))
     void claiming.then((late) => {
-      if (late?.outcome === 'claimed') void settle(slot, owner, refusal('store_down', 'not_sent'))
+      if (late?.outcome === 'claimed') void settle(slot, owner, refusal('unavailable', 'not_sent'))
     })
     return undefined
   }

@@ -31,8 +31,10 @@ export function createSending(
   return async (mail, messageId, deadline) => {
     const recalled = protection.recall(mail.recipient)
     if (recalled) return recalled
-    const admission = await protection.admit(mail).catch((fault: unknown) => void onFault(fault))
-    if (admission === undefined) return refusal('store_down', 'not_sent')
+    const admission = await protection.admit(mail).catch((fault: unknown): undefined => {
+      onFault(fault)
+    })
+    if (admission === undefined) return refusal('unavailable', 'not_sent')
     if (!admission.ok) return admission
 
     const answer = await attempt(mail, messageId, deadline)

@@ -1,0 +1,48 @@
+import type { Authenticator } from '@herald/auth'
+import {
+  authenticate,
+  createErrorHandler,
+  createNotFoundHandler,
+  healthRoutes,
+  readBody,
+  requestContext,
+  requireScope,
+  type Logger,
+  type Metrics,
+  type Readiness,
+  type RenderRefusal,
+  type ServiceEnv,
+} from '@herald/service'
+import { Hono } from 'hono'
+import { refuse } from './routes/refuse.ts'
+import { send } from './routes/send.ts'
+
+type Deps = Parameters<typeof send>[0] & {
+  authenticator: Authenticator
+  logger: Logger
+  serviceMetrics: Metrics
+  ready: () => Promise<Readiness>
+  isDraining: () => boolean
+}
+
+type Options = Parameters<typeof send>[1] & { name: string; bodyBytesMax: number }
+
+/** The HTTP side: opens nothing, and answers each refusal of the middlewares in the shape of the contract. */
+export function createApp(deps: Deps, options: Options): Hono<ServiceEnv> {
+  const { authenticator, logger, serviceMetrics: metrics, now, randomBytes, ready, isDraining } = deps
+  const render: RenderRefusal = (c, reason, message) => refuse(c, reason, { message })
+  const app = new Hono<ServiceEnv>()
+
+  app.use(requestContext({ logger, metrics, now, randomBytes }))
+  app.route('/', healthRoutes({ service: options.name, ready, isDraining, metrics, healthz: 'always' }))
+  app.post(
+    '/v1/send',
+    readBody({ bytesMax: options.bodyBytesMax }),
+    authenticate({ authenticator, metrics }),
+    requireScope('smtp:send'),
+    send(deps, options),
+  )
+  app.notFound(createNotFoundHandler({ app, render }))
+  app.onError(createErrorHandler({ logger, render }))
+  return app
+}

@@ -1,0 +1,245 @@
+import { parseHmacKeys } from '@herald/auth'
+import {
+  authFindings,
+  authRule,
+  authVariables,
+  plaintextFindings,
+  readVariables,
+  serviceVariables,
+  storeFindings,
+  storeRule,
+  storeSettings,
+  storeVariables,
+  tlsRule,
+  tlsSettings,
+  tlsVariables,
+  variable,
+  type Env,
+  type GateFinding,
+  type ReadFile,
+  type StoreSettings,
+  type StoreValues,
+  type VariableRule,
+} from '@herald/config'
+import { z } from 'zod'
+import type { Sender } from './domain/message.ts'
+import { parseRecipient, type Recipient } from './domain/recipient.ts'
+import { upstreamDefaults, type UpstreamSettings } from './mailer/mailer.ts'
+
+const defaults = { name: 'herald-smtp', port: 8085 }
+const hmacKeys = 'HERALD_SMTP_HMAC_KEYS'
+
+const address = () =>
+  variable.text({ maxLength: 254 }).transform((text, context): Recipient => {
+    const parsed = parseRecipient(text)
+    if (parsed && !parsed.smtpUtf8) return parsed
+    context.addIssue({
+      code: 'custom',
+      message: 'must be one plain e-mail address, like noreply@example.com',
+    })
+    return z.NEVER
+  })
+
+const sendsPerHour = () =>
+  z.union([z.literal('off').transform(() => undefined), variable.integer({ min: 1, max: 1_000_000 })], {
+    error: 'must be a whole number from 1 to 1000000, or off',
+  })
+
+/** Every environment variable of herald-smtp. */
+export const variables = z.object({
+  ...serviceVariables(defaults),
+  ...tlsVariables,
+  ...authVariables,
+  [hmacKeys]: variable
+    .parsedSecret(parseHmacKeys, (error) => (error as Error).message)
+    .optional()
+    .describe('HMAC secrets by key id, as JSON; wins over HMAC_SECRET'),
+  ALLOW_NO_AUTH_FROM: variable
+    .confinedNetworks()
+    .optional()
+    .describe(
+      'Networks (loopback, private CIDRs no wider than /16) whose requests to /v1/send need no credential; do not publish the port',
+    ),
+  ...storeVariables,
+
+  SMTP_HOST: variable.text({ maxLength: 255 }).describe('Mail server to send through'),
+  SMTP_PORT: variable
+    .integer({ min: 1, max: 65_535 })
+    .prefault('587')
+    .describe('Its port; 465 means implicit TLS'),
+  SMTP_USER: variable.text({ maxLength: 320 }).optional().describe('User to authenticate as'),
+  SMTP_PASSWORD: variable.secret().optional().describe('Password of SMTP_USER'),
+  SMTP_USE_STARTTLS: variable
+    .bool()
+    .prefault('true')
+    .describe('Require STARTTLS; false sends without TLS unless it is implicit'),
+  SMTP_USE_TLS: variable
+    .bool()
+    .prefault('false')
+    .describe('Implicit TLS: the connection begins with the handshake'),
+  SMTP_CA_FILE: variable
+    .certificateFile()
+    .optional()
+    .describe(
+      "PEM file of the authorities for the mail server's certificate; unset means those that Node.js trusts",
+    ),
+  SMTP_SKIP_TLS_VERIFY: variable
+    .bool()
+    .prefault('false')
+    .describe("Do not verify the mail server's certificate; refused in production"),
+  SMTP_FROM: address().describe('Address in the From header'),
+  SMTP_FROM_NAME: variable.text({ maxLength: 100 }).optional().describe('Display name before it'),
+  SMTP_ENVELOPE_FROM: address().optional().describe('Where bounces go; unset means SMTP_FROM'),
+  SMTP_REPLY_TO: address().optional().describe('Address in the Reply-To header'),
+  SMTP_MAX_CONCURRENT_SENDS: variable
+    .integer({ min: 1, max: 1_000 })
+    .prefault(String(upstreamDefaults.connectionsMax))
+    .describe('Connections to the mail server at most'),
+  SMTP_TIMEOUT_SECONDS: variable
+    .integer({ min: 1, max: 300 })
+    .optional()
+    .describe('Lowers SEND_DEADLINE; a higher value changes nothing'),
+  SEND_DEADLINE: variable
+    .duration({ minSeconds: 0.5, maxSeconds: 60 })
+    .prefault('4.5s')
+    .describe('Longest time from a request to its answer'),
+
+  IDEMPOTENCY_TTL_SECONDS: variable
+    .integer({ min: 1, max: 86_400 })
+    .prefault('300')
+    .describe('How long a key answers with the mail that it sent'),
+  IDEMPOTENCY_MAX_ENTRIES: variable
+    .integer({ min: 0, max: 1_000_000_000 })
+    .optional()
+    .describe('Accepted and without effect: keys leave the store when their time is over, never earlier'),
+  RATE_LIMIT_PER_RECIPIENT: sendsPerHour().prefault('10').describe('Mails to one address per hour, or off'),
+  RATE_LIMIT_PER_CALLER: sendsPerHour().prefault('off').describe('Mails of one caller per hour, or off'),
+  RATE_LIMIT_PER_DOMAIN: sendsPerHour().prefault('off').describe('Mails to one domain per hour, or off'),
+  HTTP_BODY_LIMIT_BYTES: variable
+    .integer({ min: 1_024, max: 10_485_760 })
+    .prefault('262144')
+    .describe('Largest request body'),
+  SHUTDOWN_TIMEOUT_SECONDS: variable
+    .integer({ min: 1, max: 300 })
+    .prefault('10')
+    .describe('How long a stopping service waits for what is in flight'),
+})
+
+type Values = z.output<typeof variables>
+
+const smtpUserRule: VariableRule<Values> = {
+  reads: ['SMTP_USER', 'SMTP_PASSWORD'],
+  check: ({ SMTP_USER: user, SMTP_PASSWORD: password }) => {
+    if ((user === undefined) === (password === undefined)) return []
+    return user === undefined
+      ? [{ variable: 'SMTP_USER', message: 'must be set together with SMTP_PASSWORD' }]
+      : [{ variable: 'SMTP_PASSWORD', message: 'must be set together with SMTP_USER' }]
+  },
+}
+
+/** Without a word about a store the service keeps its state in memory, as the service it replaces does. */
+const inMemory: StoreSettings = { engine: 'sqlite', path: ':memory:' }
+
+const optionalStoreRule: VariableRule<Values> = {
+  reads: storeRule.reads,
+  check: (values) => (namesStore(values) ? storeRule.check(values) : []),
+}
+
+export type Settings = Awaited<ReturnType<typeof readSettings>>['settings']
+
+/** Reads the environment into settings and findings of the gate. Throws a ConfigError with every problem at once. */
+export async function readSettings(source: { env: Env; readFile?: ReadFile }) {
+  const rules = [tlsRule, authRule(hmacKeys), optionalStoreRule, smtpUserRule]
+  const { values, findings } = readVariables(variables, source, rules)
+  const settings = settingsFrom(values)
+  const isOpen = values.ALLOW_NO_AUTH_FROM !== undefined
+  return {
+    settings,
+    findings: [
+      ...findings,
+      ...authFindings(values, hmacKeys).filter(({ code }) => !(isOpen && code === 'NO_AUTH')),
+      ...(await storeFindings(settings.store)),
+      ...(await upstreamFindings(settings.upstream)),
+    ],
+  }
+}
+
+function settingsFrom(values: Values) {
+  return Object.freeze({
+    name: values.SERVICE_NAME,
+    gate: { environment: values.ENVIRONMENT, accepted: values.GATE_ACCEPT ?? new Set() },
+    logLevel: values.LOG_LEVEL,
+    host: values.HOST,
+    port: values.PORT,
+    tls: tlsSettings(values),
+    auth: {
+      apiKey: values.API_KEY,
+      adminApiKey: values.ADMIN_API_KEY,
+      hmacSecret: values.HMAC_SECRET,
+      hmacKeys: values[hmacKeys],
+      hmacDefaultKeyId: values.HMAC_DEFAULT_KEY_ID,
+      allowNoAuthFrom: values.ALLOW_NO_AUTH_FROM,
+    },
+    store: namesStore(values) ? storeSettings(values, defaults.name) : inMemory,
+    upstream: upstreamSettings(values),
+    sender: senderFrom(values),
+    envelopeFrom: (values.SMTP_ENVELOPE_FROM ?? values.SMTP_FROM).address,
+    sendDeadlineMs: 1000 * Math.min(values.SEND_DEADLINE, values.SMTP_TIMEOUT_SECONDS ?? Infinity),
+    idempotencyTtlMs: values.IDEMPOTENCY_TTL_SECONDS * 1000,
+    limits: {
+      perRecipient: values.RATE_LIMIT_PER_RECIPIENT,
+      perCaller: values.RATE_LIMIT_PER_CALLER,
+      perDomain: values.RATE_LIMIT_PER_DOMAIN,
+    },
+    bodyBytesMax: values.HTTP_BODY_LIMIT_BYTES,
+    shutdownTimeoutMs: values.SHUTDOWN_TIMEOUT_SECONDS * 1000,
+  })
+}
+
+function upstreamSettings(values: Values): UpstreamSettings {
+  const { SMTP_USER: user, SMTP_PASSWORD: password, SMTP_CA_FILE: ca, SMTP_PORT: port } = values
+  return {
+    ...upstreamDefaults,
+    name: `${values.SMTP_HOST}:${port}`,
+    host: values.SMTP_HOST,
+    port,
+    tls: tlsMode(values),
+    ...(ca !== undefined && { ca }),
+    rejectUnauthorized: !values.SMTP_SKIP_TLS_VERIFY,
+    ...(user !== undefined && password && { auth: { user, password } }),
+    connectionsMax: values.SMTP_MAX_CONCURRENT_SENDS,
+  }
+}
+
+function tlsMode(values: Values): UpstreamSettings['tls'] {
+  if (values.SMTP_USE_TLS || values.SMTP_PORT === 465) return 'implicit'
+  return values.SMTP_USE_STARTTLS ? 'required-starttls' : 'none'
+}
+
+function senderFrom({ SMTP_FROM, SMTP_FROM_NAME: name, SMTP_REPLY_TO: replyTo }: Values): Sender {
+  return {
+    address: SMTP_FROM.address,
+    domain: SMTP_FROM.domain,
+    ...(name !== undefined && { name }),
+    ...(replyTo && { replyTo: replyTo.address }),
+  }
+}
+
+async function upstreamFindings({ host, tls, rejectUnauthorized }: UpstreamSettings): Promise<GateFinding[]> {
+  const remedy = 'set SMTP_USE_STARTTLS=true, or SMTP_USE_TLS=true'
+  return [
+    ...(tls === 'none' ? await plaintextFindings('SMTP_PLAINTEXT', 'SMTP_USE_STARTTLS', host, remedy) : []),
+    ...(tls === 'none' || rejectUnauthorized ? [] : [unverified]),
+  ]
+}
+
+const unverified: GateFinding = {
+  code: 'TLS_VERIFY_OFF',
+  variable: 'SMTP_SKIP_TLS_VERIFY',
+  message: "turns off the verification of the mail server's certificate",
+  remedy: 'set SMTP_CA_FILE to the authority of that certificate instead',
+}
+
+function namesStore({ STORE, SQLITE_PATH, REDIS_ADDR, REDIS_URL }: StoreValues): boolean {
+  return [STORE, SQLITE_PATH, REDIS_ADDR, REDIS_URL].some((value) => value !== undefined)
+}

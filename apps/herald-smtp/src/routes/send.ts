@@ -1,0 +1,107 @@
+import { parseJson, Refused, type ServiceEnv } from '@herald/service'
+import type { Context } from 'hono'
+import type { Answer } from '../domain/answer.ts'
+import { chooseContent, namesUnknownTemplate } from '../domain/content.ts'
+import type { Digests } from '../domain/fingerprint.ts'
+import type { Call, Idempotency } from '../domain/idempotency.ts'
+import { parseRecipient, type Recipient } from '../domain/recipient.ts'
+import type { SendMail } from '../domain/sending.ts'
+import type { SmtpMetrics } from '../metrics.ts'
+import { refuse } from './refuse.ts'
+import { sendRequest, type SendRequest } from './send-request.ts'
+
+/** What the caller's timeout leaves for the way back. */
+const marginMs = 300
+
+type Deps = {
+  idempotency: Idempotency
+  sendMail: SendMail
+  digests: Digests
+  metrics: SmtpMetrics
+  now: () => number
+  randomBytes: (size: number) => Buffer
+}
+
+/** POST /v1/send */
+export function send(deps: Deps, options: { senderDomain: string; sendDeadlineMs: number }) {
+  const { idempotency, sendMail, digests, metrics, now, randomBytes } = deps
+  const { senderDomain, sendDeadlineMs } = options
+
+  function callOf(c: Context<ServiceEnv>, request: SendRequest, to: string, key: string | undefined): Call {
+    const { service, keyId, signature } = c.get('principal')
+    const caller = JSON.stringify([service, keyId])
+    const fingerprint = digests.fingerprint({ ...request, to })
+    const name =
+      key === undefined
+        ? randomBytes(20).toString('base64url')
+        : digests.messageName(caller, key, fingerprint)
+    const timeoutMs =
+      request.timeout_seconds === undefined ? Infinity : request.timeout_seconds * 1000 - marginMs
+    return {
+      caller,
+      ...(key !== undefined && { key }),
+      ...(signature && { signature }),
+      fingerprint,
+      messageId: `${name}@${senderDomain}`,
+      deadline: now() + Math.min(timeoutMs, sendDeadlineMs),
+    }
+  }
+
+  return async (c: Context<ServiceEnv>): Promise<Response> => {
+    const request = parseJson(c, sendRequest)
+    const key = keyOf(c, request)
+    const recipient = parseRecipient(request.to ?? '')
+    if (!recipient) return refuse(c, 'invalid_address', { permanent: true })
+
+    if (namesUnknownTemplate(request)) metrics.unknownTemplate()
+    const call = callOf(c, request, recipient.address, key)
+    const mail = { caller: call.caller, recipient, content: chooseContent(request) }
+    const answer = await idempotency.run(call, async (messageId, deadline) => {
+      const outcome = await sendMail(mail, messageId, deadline)
+      metrics.sent(outcome)
+      return outcome
+    })
+    Object.assign(c.get('logFields'), logFieldsOf(recipient, answer, digests))
+    return respond(c, answer)
+  }
+}
+
+/** From the header or the body; two that differ leave open which mail is meant. */
+function keyOf(c: Context<ServiceEnv>, { idempotency_key: bodyKey }: SendRequest): string | undefined {
+  const headerKey = c.req.header('idempotency-key') || undefined
+  if (headerKey === undefined) return bodyKey
+  if (!/^[\x20-\x7e]{1,255}$/.test(headerKey)) {
+    throw new Refused('invalid_request', 'Idempotency-Key must be at most 255 visible ASCII characters')
+  }
+  if (bodyKey !== undefined && bodyKey !== headerKey) {
+    throw new Refused('invalid_request', 'Idempotency-Key and idempotency_key must not differ')
+  }
+  return headerKey
+}
+
+function respond(c: Context<ServiceEnv>, answer: Answer): Response {
+  if (!answer.ok) return refuse(c, answer.reason, answer)
+  return c.json({
+    ok: true,
+    message_id: answer.messageId,
+    provider: 'smtp',
+    upstream: answer.upstream,
+    upstream_response_id: answer.upstreamResponseId,
+    request_id: c.get('requestId'),
+  })
+}
+
+function logFieldsOf(
+  { address, domain }: Recipient,
+  answer: Answer,
+  digests: Digests,
+): Record<string, unknown> {
+  return {
+    to: `${[...address][0] ?? ''}***@${domain}`,
+    to_digest: digests.address(address),
+    upstream: answer.upstream,
+    ...(answer.ok
+      ? { outcome: 'accepted', message_id: answer.messageId, upstream_response_id: answer.upstreamResponseId }
+      : { outcome: answer.outcome, smtp_code: answer.smtpCode, enhanced_code: answer.enhancedCode }),
+  }
+}

@@ -1,0 +1,126 @@
+import { enforceGate, type StartContext, type StartedService } from '@herald/service'
+import { probeStore } from '@herald/storage'
+import { createApp } from './app.ts'
+import { createCallers, credentialsOf } from './callers.ts'
+import { readSettings, type Settings } from './config.ts'
+import { obtainDigestKey } from './digest-key.ts'
+import { createDelivery } from './domain/delivery.ts'
+import { createDigests, type Digests } from './domain/fingerprint.ts'
+import { createIdempotency } from './domain/idempotency.ts'
+import { createProtection } from './domain/protection.ts'
+import { createSending } from './domain/sending.ts'
+import { createMailer, type Mailer } from './mailer/mailer.ts'
+import { createSmtpMetrics, type SmtpMetrics } from './metrics.ts'
+import { createReadiness } from './readiness.ts'
+import { refusals } from './refusals.ts'
+import { describeRefusal } from './routes/refuse.ts'
+import { openSmtpStore, type OpenedStore } from './store/open-smtp-store.ts'
+
+export type World = {
+  env: Readonly<Record<string, string | undefined>>
+  now: () => number
+  randomBytes: (size: number) => Buffer
+}
+
+type Parts = StartContext &
+  World & { settings: Settings; store: OpenedStore; mailer: Mailer; smtpMetrics: SmtpMetrics }
+
+/** Environment, gate, store, mailer, app, in this order; throws a ConfigError before anything is opened. */
+export async function start(context: StartContext, world: World): Promise<StartedService> {
+  const { logger, metrics } = context
+  const { settings, findings } = await readSettings({ env: world.env })
+  logger.level = settings.logLevel
+  enforceGate(findings, settings.gate, { logger, metrics })
+  const store = await openSmtpStore(settings.store, { ...world, logger })
+  enforceGate(await probeStore(store.handle, { now: world.now, logger }), settings.gate, { logger, metrics })
+  const mailer = createMailer(settings.upstream, { now: world.now, logger })
+  const smtpMetrics = createSmtpMetrics(metrics.registry)
+  warn(settings, { ...context, smtpMetrics })
+
+  return {
+    app: await build({ ...context, ...world, settings, store, mailer, smtpMetrics }),
+    host: settings.host,
+    port: settings.port,
+    ...(settings.tls && { tls: settings.tls }),
+    randomBytes: world.randomBytes,
+    describeRefusal: (reason, requestId) => ({
+      status: refusals[reason].status,
+      body: describeRefusal(reason, requestId),
+    }),
+    drainTimeoutMs: settings.shutdownTimeoutMs,
+    close: async () => {
+      await mailer.drain()
+      await store.calls.close()
+    },
+  }
+}
+
+/** What an operator has chosen and should be reminded of at every start. */
+function warn(
+  { store, auth }: Settings,
+  { logger, smtpMetrics }: Pick<Parts, 'logger' | 'smtpMetrics'>,
+): void {
+  smtpMetrics.noAuthAllowed(auth.allowNoAuthFrom !== undefined)
+  if (auth.allowNoAuthFrom) {
+    logger.warn('ALLOW_NO_AUTH_FROM lets requests without credentials send mail: do not publish the port')
+  }
+  if (store.engine === 'sqlite' && store.path === ':memory:') {
+    logger.warn(
+      'no store is configured: idempotency and limits end with this process; set SQLITE_PATH or REDIS_ADDR',
+    )
+  }
+}
+
+async function build(parts: Parts) {
+  const { settings, store, mailer, logger, metrics, smtpMetrics, now, randomBytes, isDraining } = parts
+  const digests = createDigests(
+    await obtainDigestKey(credentialsOf(settings.auth), { ...parts, once: store.once }),
+  )
+  const onFault = (verb: string, fault: unknown) => {
+    smtpMetrics.storeFault(verb)
+    logger.error({ verb, err: fault }, 'store fault')
+  }
+  const readiness = createReadiness({ mailer, pingStore: () => store.calls.ping(), now })
+  void readiness.probe()
+  return createApp(
+    {
+      authenticator: createCallers(settings.auth, { now }),
+      idempotency: createIdempotency(
+        { store: store.calls, now, randomBytes, onFault },
+        { ttlMs: settings.idempotencyTtlMs },
+      ),
+      sendMail: createSendMail(parts, digests, onFault),
+      digests,
+      metrics: smtpMetrics,
+      serviceMetrics: metrics,
+      logger,
+      now,
+      randomBytes,
+      ready: readiness.ready,
+      isDraining,
+    },
+    {
+      name: settings.name,
+      senderDomain: settings.sender.domain,
+      sendDeadlineMs: settings.sendDeadlineMs,
+      bodyBytesMax: settings.bodyBytesMax,
+    },
+  )
+}
+
+function createSendMail(parts: Parts, digests: Digests, onFault: (verb: string, fault: unknown) => void) {
+  const { settings, store, mailer, now, randomBytes } = parts
+  const random = () => randomBytes(4).readUInt32BE() / 2 ** 32
+  return createSending(
+    {
+      protection: createProtection(
+        { buckets: store.buckets, digestAddress: (text) => digests.address(text), now },
+        settings.limits,
+      ),
+      deliver: createDelivery({ mailer, now, random }).deliver,
+      now,
+      onFault: (fault) => onFault('limit', fault),
+    },
+    { sender: settings.sender, envelopeFrom: settings.envelopeFrom },
+  )
+}
