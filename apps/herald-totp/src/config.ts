@@ -29,11 +29,12 @@ import {
 } from '@herald/crypto'
 import { z } from 'zod'
 
+const defaults = { name: 'herald-totp', port: 8084 }
 const hmacKeys = 'HERALD_TOTP_HMAC_KEYS'
 
 /** Every environment variable of the service; their descriptions are the documentation. */
 export const variables = z.object({
-  ...serviceVariables({ name: 'herald-totp', port: 8084 }),
+  ...serviceVariables(defaults),
   ...tlsVariables,
   ...storeVariables,
   HERALD_TOTP_ENCRYPTION_KEY: variable
@@ -118,15 +119,19 @@ const rules: readonly VariableRule<Values>[] = [
   },
 ]
 
+/** What logs call the service, also while its configuration is still being judged. */
+export function serviceName(env: Env): string {
+  return env['SERVICE_NAME'] || defaults.name
+}
+
 export type Settings = Awaited<ReturnType<typeof readSettings>>['settings']
 
 /** Reads the environment into settings and findings of the gate. Throws a ConfigError with every problem at once. */
 export async function readSettings(env: Env) {
   const { values, findings } = readVariables(variables, { env }, rules)
-  const store = storeSettings(values, 'herald-totp')
+  const store = storeSettings(values, defaults.name)
   const keyring = keyringOf(values)
   const settings = Object.freeze({
-    name: values.SERVICE_NAME,
     host: values.HOST,
     port: values.PORT,
     logLevel: values.LOG_LEVEL,
@@ -141,20 +146,23 @@ export async function readSettings(env: Env) {
       hmacKeys: values[hmacKeys],
       hmacDefaultKeyId: values.HMAC_DEFAULT_KEY_ID,
     },
-    totp: {
-      issuer: values.TOTP_ISSUER,
-      periodSeconds: values.TOTP_PERIOD,
-      digits: values.TOTP_DIGITS,
-      skew: values.TOTP_SKEW,
-      ttlSeconds: values.ENROLL_TTL,
-    },
-    exposeSecret: values.EXPOSE_SECRET_IN_ENROLL,
     limits: {
       perSubjectHour: values.RATE_LIMIT_PER_SUBJECT,
-      perAddressMinute: values.RATE_LIMIT_PER_IP,
       lockAfterFailures: values.LOCK_AFTER_FAILURES,
     },
-    isTrustedProxy: values.TRUSTED_PROXIES ?? (() => false),
+    app: {
+      name: values.SERVICE_NAME,
+      totp: {
+        issuer: values.TOTP_ISSUER,
+        periodSeconds: values.TOTP_PERIOD,
+        digits: values.TOTP_DIGITS,
+        skew: values.TOTP_SKEW,
+        ttlSeconds: values.ENROLL_TTL,
+      },
+      exposeSecret: values.EXPOSE_SECRET_IN_ENROLL,
+      perAddressMinute: values.RATE_LIMIT_PER_IP,
+      isTrustedProxy: values.TRUSTED_PROXIES ?? (() => false),
+    },
   })
   return {
     settings,
@@ -191,7 +199,7 @@ const exposedSecret: GateFinding = {
 
 /** Throws KeyFormatError on what no keyring can be made of: a twin, a primary key that is not enabled. */
 function checked(keyring: KeyringSettings): KeyringSettings {
-  createKeyring({ ...keyring, randomBytes: Buffer.alloc })
+  createKeyring({ ...keyring, randomBytes: (size) => Buffer.alloc(size) })
   return keyring
 }
 

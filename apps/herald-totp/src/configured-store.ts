@@ -1,0 +1,34 @@
+import { ConfigError, reachOf, type GateFinding } from '@herald/config'
+import { StoreRefused, type StoreLogger } from '@herald/storage'
+import type { Settings } from './config.ts'
+import { createDigests } from './digests.ts'
+import { storePolicy } from './domain/throttle.ts'
+import { openTotpStore, type OpenTotpStore } from './store/open-totp-store.ts'
+
+type Deps = { now: () => number; randomBytes: (size: number) => Buffer; logger: StoreLogger }
+
+/** Opens the store with the budgets of the settings. Throws a ConfigError when it must not be used as it is. */
+export async function openConfiguredStore(settings: Settings, deps: Deps): Promise<OpenTotpStore> {
+  const digest = createDigests(settings.keyring)
+  try {
+    return await openTotpStore(settings.store, {
+      ...deps,
+      policy: storePolicy(settings.limits),
+      unknownSlot: (subject) => digest('unknown', subject).readUInt16BE(),
+    })
+  } catch (error) {
+    if (!(error instanceof StoreRefused)) throw error
+    throw new ConfigError([{ variable: 'STORE', message: `names a store that is refused: ${error.message}` }])
+  }
+}
+
+/** What the gate has to know about the opened store, and how far away it is. */
+export async function probeFindings(
+  store: OpenTotpStore,
+  { store: settings }: Settings,
+): Promise<GateFinding[]> {
+  const findings = await store.probe()
+  if (settings.engine === 'sqlite') return findings
+  const reach = await reachOf(settings.host)
+  return findings.map((finding) => ({ ...finding, reach }))
+}
