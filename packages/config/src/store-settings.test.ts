@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { ConfigError } from './config-error.ts'
+import { parseAddress } from './redis-address.ts'
+import { readVariables } from './read-variables.ts'
+import { storeFindings, storeRule, storeSettings, storeVariables } from './store-settings.ts'
+
+const schema = z.object(storeVariables)
+const settings = (env: Record<string, string>) =>
+  storeSettings(readVariables(schema, { env }, [storeRule]).values, 'herald-test')
+
+function namesRefused(env: Record<string, string>): string[] {
+  try {
+    settings(env)
+    return []
+  } catch (error) {
+    return (error as ConfigError).problems.map((problem) => problem.variable)
+  }
+}
+
+describe('storeSettings', () => {
+  it.each([
+    [{ SQLITE_PATH: '/data/x.sqlite' }, { engine: 'sqlite', path: '/data/x.sqlite' }],
+    [{ STORE: 'sqlite' }, { engine: 'sqlite', path: 'herald-test.sqlite' }],
+    [{ STORE: 'redis' }, { engine: 'redis', host: 'localhost', port: 6379, db: 0 }],
+    [
+      { REDIS_ADDR: 'cache:6380', REDIS_DB: '3' },
+      { engine: 'redis', host: 'cache', port: 6380, db: 3 },
+    ],
+    [{ REDIS_ADDR: '[::1]:6380' }, { engine: 'redis', host: '::1', port: 6380, db: 0 }],
+    [{ REDIS_URL: 'redis://cache' }, { engine: 'redis', host: 'cache', port: 6379, db: 0 }],
+    [{ REDIS_URL: 'redis://cache:1/2' }, { engine: 'redis', host: 'cache', port: 1, db: 2 }],
+    [
+      { REDIS_URL: 'rediss://cache', REDIS_TLS_SERVER_NAME: 'redis.internal' },
+      {
+        engine: 'redis',
+        host: 'cache',
+        port: 6379,
+        db: 0,
+        tls: { rejectUnauthorized: true, serverName: 'redis.internal' },
+      },
+    ],
+    [
+      { REDIS_ADDR: 'cache:6379', REDIS_TLS_ENABLED: 'true', REDIS_TLS_INSECURE_SKIP_VERIFY: '1' },
+      { engine: 'redis', host: 'cache', port: 6379, db: 0, tls: { rejectUnauthorized: false } },
+    ],
+  ])('settles %j', (env, expected) => {
+    expect(settings(env as Record<string, string>)).toEqual(expected)
+  })
+
+  it('takes user and password from the URL, decoded, or from their variables', () => {
+    for (const env of [
+      { REDIS_URL: 'redis://app:p%40ss@cache' },
+      { REDIS_URL: 'redis://cache', REDIS_USERNAME: 'app', REDIS_PASSWORD: 'p@ss' },
+      { REDIS_ADDR: 'cache', REDIS_USERNAME: 'app', REDIS_PASSWORD: 'p@ss' },
+    ]) {
+      const store = settings(env)
+      expect(store).toMatchObject({ host: 'cache', username: 'app' })
+      expect(store.engine === 'redis' && store.password?.reveal()).toBe('p@ss')
+      expect(JSON.stringify(store)).not.toContain('p@ss')
+    }
+  })
+
+  it.each([
+    [{}, 'STORE'],
+    [{ REDIS_PASSWORD: 'x', REDIS_DB: '1' }, 'STORE'],
+    [{ SQLITE_PATH: 'x', REDIS_ADDR: 'y:1' }, 'SQLITE_PATH'],
+    [{ STORE: 'sqlite', REDIS_ADDR: 'y:1' }, 'REDIS_ADDR'],
+    [{ STORE: 'redis', SQLITE_PATH: 'x' }, 'SQLITE_PATH'],
+    [{ REDIS_ADDR: 'y:1', REDIS_URL: 'redis://y' }, 'REDIS_URL'],
+    [{ REDIS_URL: 'redis://u@y', REDIS_USERNAME: 'u' }, 'REDIS_USERNAME'],
+    [{ REDIS_URL: 'redis://:p@y', REDIS_PASSWORD: 'p' }, 'REDIS_PASSWORD'],
+    [{ REDIS_URL: 'redis://y/0', REDIS_DB: '0' }, 'REDIS_DB'],
+    [{ REDIS_URL: 'redis://y', REDIS_TLS_ENABLED: 'true' }, 'REDIS_TLS_ENABLED'],
+    [{ REDIS_URL: 'rediss://y', REDIS_TLS_ENABLED: 'false' }, 'REDIS_TLS_ENABLED'],
+    [{ REDIS_ADDR: 'y:1', REDIS_TLS_SERVER_NAME: 'y' }, 'REDIS_TLS_SERVER_NAME'],
+    [{ REDIS_ADDR: 'y:0' }, 'REDIS_ADDR'],
+    [{ REDIS_ADDR: 'a:1,b:2' }, 'REDIS_ADDR'],
+    [{ REDIS_URL: 'http://y' }, 'REDIS_URL'],
+    [{ REDIS_URL: 'redis://y/x' }, 'REDIS_URL'],
+    [{ REDIS_URL: 'redis://y?tls=1' }, 'REDIS_URL'],
+    [{ REDIS_URL: 'redis://:%ff@y' }, 'REDIS_URL'],
+    [{ STORE: 'mysql' }, 'STORE'],
+  ])('refuses %j by naming %s', (env, name) => {
+    expect(namesRefused(env as Record<string, string>)).toEqual([name])
+  })
+
+  it('refuses by itself what a caller did not check by the rule', () => {
+    expect(() => storeSettings({ REDIS_TLS_INSECURE_SKIP_VERIFY: false }, 'herald-test')).toThrow(ConfigError)
+  })
+})
+
+describe('storeFindings', () => {
+  const codes = async (env: Record<string, string>) =>
+    (await storeFindings(settings(env))).map(({ code, reach }) => (reach ? `${code} ${reach}` : code))
+
+  it.each([
+    [{ STORE: 'sqlite' }, []],
+    [{ REDIS_ADDR: '127.0.0.1:6379' }, []],
+    [{ REDIS_ADDR: '10.0.0.1:6379' }, ['REDIS_PLAINTEXT private']],
+    [{ REDIS_ADDR: '8.8.8.8:6379' }, ['REDIS_PLAINTEXT public']],
+    [{ REDIS_URL: 'rediss://8.8.8.8' }, []],
+    [{ REDIS_URL: 'rediss://8.8.8.8', REDIS_TLS_INSECURE_SKIP_VERIFY: 'true' }, ['TLS_VERIFY_OFF']],
+    [{ REDIS_URL: 'redis://:changeme-4f7c2b@127.0.0.1' }, ['EXAMPLE_VALUE']],
+  ])('finds in %j: %j', async (env, expected) => {
+    expect(await codes(env as Record<string, string>)).toEqual(expected)
+  })
+})
+
+describe('parseAddress', () => {
+  it.each(['', ':', 'a:b', 'a:99999', 'a b', '::1', 'redis://a', 'a:1:2'])('refuses %j', (text) => {
+    expect(parseAddress(text)).toBeUndefined()
+  })
+})
