@@ -1,0 +1,131 @@
+import {
+  createFaultProxy,
+  locateRedisBinary,
+  startRedis,
+  type FaultProxy,
+  type RedisServer,
+} from '@herald/testing'
+import { Redis } from 'ioredis'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { OpenTotpStore } from './open-totp-store.ts'
+import { enrol, openedBy, start, stepAt, type TestStore } from './totp-store.fixture.ts'
+
+const unavailable = { code: 'STORE_UNAVAILABLE' }
+const nextStep = start + 30_000
+
+describe.skipIf(locateRedisBinary() === undefined)('the store on a failing Redis', () => {
+  let server: RedisServer
+  let proxy: FaultProxy
+  let testStore: Pick<TestStore, 'open' | 'confirm'>
+  let store: OpenTotpStore
+
+  beforeEach(async () => {
+    server = await startRedis({ appendOnly: true })
+    proxy = await createFaultProxy(server)
+    testStore = openedBy({ engine: 'redis', host: '127.0.0.1', port: proxy.port, db: 0 })
+  })
+
+  afterEach(async () => {
+    await proxy.close()
+    await server.stop()
+  })
+
+  async function open(): Promise<OpenTotpStore> {
+    store = await testStore.open()
+    return store
+  }
+
+  const back = () =>
+    expect
+      .poll(
+        () =>
+          store.ping().then(
+            () => 'back',
+            () => 'away',
+          ),
+        { timeout: 5000 },
+      )
+      .toBe('back')
+
+  it('consumes a code once when the reply is lost, and does not accept it again', async () => {
+    const { use, useSlot } = await enrol(await open(), 'alice')
+    proxy.swallowReplies(1)
+    await expect(use(stepAt(nextStep), nextStep)).rejects.toMatchObject(unavailable)
+    await back()
+    await expect(use(stepAt(nextStep), nextStep)).resolves.toEqual({ outcome: 'replayed' })
+    proxy.swallowReplies(1)
+    await expect(useSlot(0, nextStep)).rejects.toMatchObject(unavailable)
+    await back()
+    await expect(useSlot(1, nextStep)).resolves.toEqual({ outcome: 'accepted', backupCodesRemaining: 8 })
+  })
+
+  it('counts a failure once when the reply is lost', async () => {
+    const { guess } = await enrol(await open(), 'alice')
+    proxy.swallowReplies(1)
+    await expect(guess('totp', start)).rejects.toMatchObject(unavailable)
+    await back()
+    for (let left = 0; left < 4; left++)
+      await expect(guess('totp', start)).resolves.toEqual({ outcome: 'wrong' })
+    await expect(guess('totp', start)).resolves.toMatchObject({ outcome: 'locked' })
+  })
+
+  it('accepts nothing again that it accepted before Redis was killed under load', async () => {
+    const { use, useSlot } = await enrol(await open(), 'alice')
+    const first = stepAt(nextStep)
+    const accepted: number[] = []
+    const load = async (): Promise<void> => {
+      for (let step = first; ; step++) {
+        const { outcome } = await use(step, nextStep)
+        if (outcome === 'accepted') accepted.push(step)
+        if (accepted.length === 20) void server.kill()
+      }
+    }
+    await useSlot(0, nextStep)
+    await expect(load()).rejects.toMatchObject(unavailable)
+    await server.restart()
+    await back()
+    expect(accepted.length).toBeGreaterThanOrEqual(20)
+    for (const step of accepted) await expect(use(step, nextStep)).resolves.toEqual({ outcome: 'replayed' })
+    await expect(useSlot(0, nextStep)).resolves.toEqual({ outcome: 'replayed' })
+  })
+
+  it('never says that a subject is not enrolled when another server took the place of its own', async () => {
+    await enrol(await open(), 'alice')
+    const stranger = await startRedis()
+    proxy.redirect(stranger)
+    proxy.cut()
+    const seen: unknown[] = []
+    const ask = async () => {
+      seen.push(
+        await store.findSubject('alice').catch(String),
+        await store.status('alice', start).catch(String),
+      )
+      return seen.at(-1)
+    }
+    await expect.poll(ask).toContain('marker is missing')
+    expect(seen).not.toContain(undefined)
+    proxy.redirect(server)
+    proxy.cut()
+    await back()
+    await expect(store.findSubject('alice')).resolves.toBeDefined()
+    await stranger.stop()
+  })
+
+  it('notices at once that everything was flushed under a live connection', async () => {
+    const { use } = await enrol(await open(), 'alice')
+    const admin = new Redis(server.port)
+    await admin.flushall()
+    admin.disconnect()
+    await expect(use(stepAt(nextStep), nextStep)).rejects.toMatchObject(unavailable)
+    await expect(store.status('alice', start)).rejects.toMatchObject(unavailable)
+  })
+
+  it('is unavailable when the record of used steps is gone', async () => {
+    const { use, useSlot } = await enrol(await open(), 'alice')
+    const admin = new Redis(server.port)
+    await admin.del(await admin.keys('*:used'))
+    admin.disconnect()
+    await expect(use(stepAt(nextStep), nextStep)).rejects.toMatchObject(unavailable)
+    await expect(useSlot(0, nextStep)).rejects.toMatchObject(unavailable)
+  })
+})
