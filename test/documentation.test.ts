@@ -1,6 +1,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { gateCodes } from '../packages/config/src/gate.ts'
 import { documents, readDocument } from './documentation-tables.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -44,6 +45,13 @@ describe('the documents', () => {
         .map((script) => `${page} npm run ${script}`),
     )
     expect([...missing, ...unknown]).toEqual([])
+  })
+
+  it('explain every code of the gate and no other', () => {
+    const explained = [
+      ...read('docs/operations/README.md').matchAll(/^\| `([A-Z][A-Z_0-9]+)` \| [a-z]/gm),
+    ].map((match) => match[1])
+    expect(explained.toSorted()).toEqual([...gateCodes].toSorted())
   })
 
   it('let every promise of SECURITY.md name a test that exists', () => {
