@@ -48,10 +48,8 @@ describe('the documents', () => {
   })
 
   it('explain every code of the gate and no other', () => {
-    const explained = [
-      ...read('docs/operations/README.md').matchAll(/^\| `([A-Z][A-Z_0-9]+)` \| [a-z]/gm),
-    ].map((match) => match[1])
-    expect(explained.toSorted()).toEqual([...gateCodes].toSorted())
+    const rows = read('docs/operations/README.md').matchAll(/^\| `([A-Z][A-Z0-9_]+)` \|/gm)
+    expect(new Set([...rows].map((row) => row[1]))).toEqual(new Set(gateCodes))
   })
 
   it('let every promise of SECURITY.md name a test that exists', () => {
