@@ -32,7 +32,7 @@ export const sendRequest = z.object({
   locale: line(64).nullish().transform(absent),
   idempotency_key: line(255).nullish().transform(absent),
   timeout_seconds: z
-    .number()
+    .int()
     .min(0)
     .max(86_400)
     .nullish()
