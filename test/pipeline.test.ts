@@ -18,6 +18,7 @@ describe('the pipeline', () => {
     const plan = execFileSync('turbo', ['run', 'suite', 'suite:full', '--dry=json'], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
+      env: { ...process.env, TURBO_TELEMETRY_DISABLED: '1' },
     })
     for (const task of (JSON.parse(plan) as { tasks: Task[] }).tasks) tasks.set(task.taskId, task)
   })
@@ -55,10 +56,11 @@ describe('the pipeline', () => {
     expect(tasks.get(id)?.resolvedTaskDefinition.outputs).toEqual(['dist/**'])
   })
 
-  it.each(['test', 'test:full'])('sends nothing to anybody in npm run %s', (name) => {
+  it.each(['build', 'test', 'test:full'])('installs first and reports to nobody in npm run %s', (name) => {
     const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as {
       scripts: Record<string, string>
     }
-    expect(scripts[name]).toMatch(/^TURBO_TELEMETRY_DISABLED=1 exec turbo run types lint format build suite/)
+    expect(scripts[`pre${name}`]).toBe('npm run setup')
+    expect(scripts[name]).toMatch(/^TURBO_TELEMETRY_DISABLED=1 exec turbo run /)
   })
 })
