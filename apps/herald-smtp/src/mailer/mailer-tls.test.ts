@@ -51,6 +51,12 @@ describe('TLS', () => {
     expect(server.messages[0]?.secure).toBe(true)
   })
 
+  it('is left alone only where the settings say so', async () => {
+    const { server, attempt } = await sendSecurely({}, { tls: 'none' })
+    expect(attempt.outcome).toBe('accepted')
+    expect(server.count('STARTTLS')).toBe(0)
+  })
+
   it('is not replaced by HELO in clear when EHLO is refused', async () => {
     const server = await serverFor({ tls: 'starttls', certificate: certificates.valid })
     server.on('ehlo', { code: 502, text: 'No' }, { times: 1 })

@@ -81,9 +81,9 @@ function refuseUnsent({ envelope, raw }: OutgoingMessage, offer: Offer): FailedA
   return undefined
 }
 
-/** The rule of the body: unread is not_sent; read and unanswered is unknown. */
+/** A refusal is not_sent; without one the body tells: unread is not_sent, read is unknown. */
 function judgeFault({ cause, phase, code, enhancedCode }: Fault, bodyRead: boolean): FailedAttempt {
-  if (cause === 'reply' && (!bodyRead || phase === 'body'))
+  if (cause === 'reply')
     return notSent({ phase, cause, ...(code && { code }), ...(enhancedCode && { enhancedCode }) })
   if (!bodyRead) return notSent({ phase, cause })
   return { outcome: 'unknown', phase: 'body', cause: cause === 'timeout' ? 'timeout' : 'connection' }

@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers/promises'
+
 import { describe, expect, it } from 'vitest'
 
 import { mailerFor, messageTo, serverFor, within } from './mailer.fixture.ts'
@@ -56,6 +58,23 @@ describe('reuse', () => {
     expect(server.connections().accepted).toBe(4)
   })
 
+  it('takes the connection used last, so that those of a burst can grow idle', async () => {
+    const server = await serverFor()
+    const mailer = mailerFor(server)
+    await Promise.all([mailer.send(message, within(1_000)), mailer.send(message, within(1_000))])
+    for (let sent = 0; sent < 4; sent += 1) await mailer.send(message, within(1_000))
+    expect(new Set(server.messages.slice(2).map(({ connection }) => connection)).size).toBe(1)
+  })
+
+  it('does not trust a connection that is out of step with its replies', async () => {
+    const server = await serverFor()
+    server.on('body', { code: 354, text: 'Go on' }, { times: 1 })
+    const mailer = mailerFor(server)
+    expect(await mailer.send(message, within(1_000))).toMatchObject({ outcome: 'unknown' })
+    expect((await mailer.send(message, within(1_000))).outcome).toBe('accepted')
+    expect(server.connections().accepted).toBe(2)
+  })
+
   it('ends a connection after its last message', async () => {
     const server = await serverFor()
     const mailer = mailerFor(server, { messagesPerConnection: 2 })
@@ -103,6 +122,17 @@ describe('a connection gone stale', () => {
     server.cut()
     await expect.poll(() => mailer.stats().idle).toBe(0)
     expect((await mailer.send(message, within(1_000))).outcome).toBe('accepted')
+  })
+
+  it('costs nobody a message, whenever between two sends the server ends it', async () => {
+    const server = await serverFor()
+    const mailer = mailerFor(server)
+    for (let turns = 0; turns < 24; turns += 1) {
+      expect((await mailer.send(message, within(1_000))).outcome).toBe('accepted')
+      server.cut()
+      for (let turn = 0; turn < turns % 8; turn += 1) await setImmediate()
+    }
+    expect(server.messages).toHaveLength(24)
   })
 
   it.each(['421 4.4.2 Idle for too long\r\n', '451 Anything else\r\n'])(

@@ -147,10 +147,12 @@ export function createSmtpConnections(
     async send(message, { deadline }) {
       if (stopping) return { upstream, ...queued('draining') }
       sending += 1
-      const outcome = await attempt(message, deadline)
-      sending -= 1
-      settleDrain()
-      return { upstream, ...outcome }
+      try {
+        return { upstream, ...(await attempt(message, deadline)) }
+      } finally {
+        sending -= 1
+        settleDrain()
+      }
     },
 
     async probe() {

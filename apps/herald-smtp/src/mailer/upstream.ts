@@ -187,6 +187,7 @@ export function createConversation(options: ConversationOptions): Conversation {
       ),
     reset: (ms) => step('mail', ms, (done) => connection.reset((error) => done(error))),
     async quit(ms) {
+      if (closed) return
       await step('mail', ms, () => connection.quit())
       connection.close()
     },
