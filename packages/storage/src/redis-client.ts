@@ -51,7 +51,7 @@ function redisOptions(settings: RedisSettings, connectionName: string) {
     ...(tls && {
       tls: {
         rejectUnauthorized: tls.rejectUnauthorized,
-        servername: tls.serverName ?? settings.host,
+        ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
         ...(tls.ca === undefined ? {} : { ca: tls.ca }),
       },
     }),

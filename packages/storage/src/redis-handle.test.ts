@@ -1,14 +1,19 @@
 import {
   createFaultProxy,
+  createTestCertificates,
   locateRedisBinary,
   redisSettings,
   startRedis,
   type FaultProxy,
   type RedisServer,
+  type TestCertificate,
 } from '@herald/testing'
 import { Redis } from 'ioredis'
+import { once } from 'node:events'
+import { connect, type AddressInfo } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createServer as createTlsServer } from 'node:tls'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { confirmMarker } from './open-store.ts'
 import { probeStore } from './probe-store.ts'
 import type { RedisHandle } from './store-handle.ts'
@@ -186,6 +191,13 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
     await expect(open()).rejects.toThrow(/schema 4, newer than 3/)
   })
 
+  it('waits for a server that is still starting', async () => {
+    await server.kill()
+    const opening = open()
+    await server.restart()
+    await expect((await opening).ping()).resolves.toBeUndefined()
+  })
+
   it('lets parallel first starts agree on one marker', async () => {
     const handles = await Promise.all(Array.from({ length: 8 }, open))
     await Promise.all(handles.map((handle) => handle.ping()))
@@ -230,4 +242,31 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
       message: expect.stringContaining('WRONGPASS') as string,
     })
   })
+
+  it('speaks TLS with a server whose name and authority it can check, and with no other', async () => {
+    const { ca, valid, wrongName, expired, unknownAuthority } = await createTestCertificates()
+    const secure = async (certificate: TestCertificate, rejectUnauthorized = true): Promise<RedisHandle> => {
+      const port = await startTlsEnd(certificate, server.port)
+      const tls = { ca, rejectUnauthorized }
+      return (await openForTest({ ...settings, port, tls }, options())) as RedisHandle
+    }
+    await expect((await secure(valid)).ping()).resolves.toBeUndefined()
+    for (const certificate of [wrongName, expired, unknownAuthority]) {
+      await expect(secure(certificate)).rejects.toMatchObject(unavailable)
+    }
+    await expect((await secure(wrongName, false)).ping()).resolves.toBeUndefined()
+  })
 })
+
+/** Puts TLS in front of a plain port until the test ends. */
+async function startTlsEnd(certificate: TestCertificate, target: number): Promise<number> {
+  const listener = createTlsServer(certificate, (socket) => {
+    const plain = connect(target, '127.0.0.1')
+    socket.on('error', () => plain.destroy())
+    socket.pipe(plain).pipe(socket)
+  })
+  listener.listen(0, '127.0.0.1')
+  await once(listener, 'listening')
+  onTestFinished(() => void listener.close())
+  return (listener.address() as AddressInfo).port
+}

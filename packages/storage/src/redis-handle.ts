@@ -1,6 +1,5 @@
 import type { Redis } from 'ioredis'
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import {
   assertSchema,
   confirmedMarker,
@@ -18,6 +17,7 @@ import type { OpenOptions, RedisSettings } from './store-settings.ts'
 import { StoreRefused, StoreUnavailable } from './store-unavailable.ts'
 
 const firstConnectionMs = 5000
+const finalRefusal = /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password)|CERT|SIGNATURE/
 
 /** Connects and adopts or writes the marker; StoreUnavailable when Redis does not answer, StoreRefused when it must not be used. */
 export async function openRedis(settings: RedisSettings, options: OpenOptions): Promise<RedisHandle> {
@@ -115,17 +115,34 @@ function defineScript(client: Redis, lua: string): Script {
 
 async function connectRedis(settings: RedisSettings, options: OpenOptions): Promise<Redis> {
   const client = createRedisClient(settings, { name: options.service, logger: options.logger })
-  let cause = 'no answer'
-  client.on('error', (error: Error) => (cause = error.message))
   try {
-    client.connect().catch(() => {})
-    if (client.status !== 'ready')
-      await once(client, 'ready', { signal: AbortSignal.timeout(firstConnectionMs) })
+    await firstConnection(client)
     return client
-  } catch {
+  } catch (error) {
     client.disconnect()
-    throw new StoreUnavailable(`Redis cannot be reached: ${cause}`)
+    throw error
   }
+}
+
+/** Waits for a server that is still starting, but not for one that refuses our password or whose certificate we refuse. */
+function firstConnection(client: Redis): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let cause = 'no answer'
+    const giveUp = (): void => reject(new StoreUnavailable(`Redis cannot be reached: ${cause}`))
+    const timer = setTimeout(giveUp, firstConnectionMs)
+    client.once('ready', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+    client.on('error', ({ message, code }: Error & { code?: string }) => {
+      cause = message
+      if (!finalRefusal.test(`${message} ${code}`)) return
+      clearTimeout(timer)
+      giveUp()
+    })
+    // Reported by the listener above.
+    client.connect().catch(() => {})
+  })
 }
 
 async function adoptMarker(client: Redis, options: OpenOptions): Promise<Marker> {

@@ -1,6 +1,7 @@
 import {
   createFaultProxy,
   locateRedisBinary,
+  redisSettings,
   startRedis,
   type FaultProxy,
   type RedisServer,
@@ -127,5 +128,25 @@ describe.skipIf(locateRedisBinary() === undefined)('the store on a failing Redis
     admin.disconnect()
     await expect(use(stepAt(nextStep), nextStep)).rejects.toMatchObject(unavailable)
     await expect(useSlot(0, nextStep)).rejects.toMatchObject(unavailable)
+  })
+})
+
+describe.skipIf(locateRedisBinary() === undefined)('the store on a Redis in cluster mode', () => {
+  it('keeps the keys of each verb in one slot', async () => {
+    const server = await startRedis({ args: ['--cluster-enabled', 'yes'] })
+    const admin = new Redis(server.port)
+    await admin.cluster('ADDSLOTSRANGE', 0, 16_383)
+    await expect.poll(() => admin.cluster('INFO'), { timeout: 10_000 }).toContain('cluster_state:ok')
+    admin.disconnect()
+    const store = await openedBy(redisSettings(server.url)).open()
+    const { enrollment, use, useSlot, guess } = await enrol(store, 'alice')
+    await use(stepAt(nextStep), nextStep, { challenge: 'digest' })
+    await useSlot(0, nextStep)
+    await guess('totp', nextStep)
+    await store.unlock('alice', nextStep)
+    await expect(store.status('alice', nextStep)).resolves.toMatchObject({ backupCodesRemaining: 9 })
+    await store.revoke('alice', 'request', nextStep)
+    await expect(store.findEnrollment(enrollment.id, nextStep)).resolves.toBeUndefined()
+    await server.stop()
   })
 })
