@@ -25,13 +25,13 @@ export function createTotpClient({ totpUrl, headerFile }: Listening) {
       if (answer.status === 409) return 'already_enrolled'
       throw unexpected(answer)
     },
-    /** The backup codes, or undefined when the code was wrong and another may be tried. */
+    /** The backup codes, or undefined when the code was wrong or none at all and another may be tried. */
     async confirm(enrollId: string, code: string): Promise<string[] | undefined> {
       const answer = await post('/v1/enroll/confirm', { enroll_id: enrollId, code })
       if (answer.status === 200) return answer.body.backup_codes as string[]
-      if (answer.body.reason === 'invalid') return undefined
-      if (answer.body.reason === 'expired')
-        throw new PlaygroundError('The enrolment is over: run `npm run enrol` again.')
+      const { reason } = answer.body
+      if (reason === 'invalid' || reason === 'invalid_request') return undefined
+      if (reason === 'expired') throw new PlaygroundError('The enrolment is over: run `npm run enrol` again.')
       throw unexpected(answer)
     },
   }

@@ -142,14 +142,14 @@ describe('npm start', () => {
     expect((await paste('npm run enrol -- --no-phone --subject "twice over"')).exitCode).toBe(0)
   })
 
-  it('enrols with a phone: shows a QR code, takes another code after a wrong one', async () => {
+  it('enrols with a phone: shows a QR code, takes another code after none and a wrong one', async () => {
     const enrolment = run('npm', ['run', 'enrol', '--', '--subject', 'phone'], place.env)
     await enrolment.shows('The code it shows: ')
     const secret = /type the key: ([A-Z2-7]+)/.exec(enrolment.output())?.[1]
     const phone = createAuthenticator({ folder: mkdtempSync(join(place.folder, 'phone-')), now: Date.now })
     const code = phone.add('phone', `otpauth://totp/phone?secret=${secret}`)
 
-    enrolment.child.stdin?.write(`${code === '000000' ? '000001' : '000000'}\n`)
+    enrolment.child.stdin?.write(`\n${code === '000000' ? '000001' : '000000'}\n`)
     await enrolment.shows('That code was not right')
     enrolment.child.stdin?.write(`${code}\n`)
 
