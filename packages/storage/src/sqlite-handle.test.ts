@@ -109,6 +109,12 @@ describe('a SQLite store', () => {
     await expect(handle.ping()).resolves.toBeUndefined()
   })
 
+  it('is kept in memory when that is asked for, and leaves no file', async () => {
+    const handle = await open(':memory:')
+    await expect(handle.ping()).resolves.toBeUndefined()
+    expect(statSync(':memory:', { throwIfNoEntry: false })).toBeUndefined()
+  })
+
   it('finishes what was asked of it before it closes, and is unavailable afterwards', async () => {
     const handle = await open(sqlitePath())
     const settled = handle.settle(() => 'done')

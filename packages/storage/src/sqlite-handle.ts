@@ -20,6 +20,9 @@ import { StoreRefused, StoreUnavailable } from './store-unavailable.ts'
 /** How long another process may hold the file before we answer 503. */
 const busyTimeoutMs = 50
 
+/** SQLite's name for a store that has no file and ends with the process. */
+const inMemory = ':memory:'
+
 const ownTables = `
   CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS buckets (key TEXT PRIMARY KEY, full_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -67,7 +70,7 @@ function createSqliteHandle(
   options: OpenOptions,
 ): SqliteHandle {
   const guard = createMarkerGuard(marker, options)
-  const opened = statSync(path)
+  const opened = fileAt(path)
   const { settle, flush } = createGroupCommit(database)
   const begin = database.prepare('BEGIN')
   const commit = database.prepare('COMMIT')
@@ -87,8 +90,7 @@ function createSqliteHandle(
   }
 
   function checkMarker(): void {
-    const standing = statSync(path, { throwIfNoEntry: false })
-    if (!isSameFile(standing, opened)) return guard.lost('another file, or none, stands at its path')
+    if (!isSameFile(fileAt(path), opened)) return guard.lost('another file, or none, stands at its path')
     guard.check(selectMarker.get(layouts[options.service].marker)?.['value'] as string | undefined)
   }
 
@@ -124,7 +126,7 @@ function openDatabase(path: string): DatabaseSync {
 
 /** SQLite gives the files beside it the same permissions. */
 function createFile(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false })) return
+  if (path === inMemory || fileAt(path)) return
   closeSync(openSync(path, 'a', 0o600))
   const directory = openSync(dirname(path), 'r')
   fsyncSync(directory)
@@ -176,6 +178,10 @@ function write<T>(database: DatabaseSync, work: () => T): T {
   }
 }
 
-function isSameFile(standing: Stats | undefined, opened: Stats): boolean {
-  return standing?.ino === opened.ino && standing.dev === opened.dev
+function fileAt(path: string): Stats | undefined {
+  return path === inMemory ? undefined : statSync(path, { throwIfNoEntry: false })
+}
+
+function isSameFile(one: Stats | undefined, other: Stats | undefined): boolean {
+  return one?.ino === other?.ino && one?.dev === other?.dev
 }

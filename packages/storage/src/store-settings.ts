@@ -1,7 +1,11 @@
 /** Where a service keeps its state; made by @herald/config from the environment. */
 export type StoreSettings = SqliteSettings | RedisSettings
 
-export type SqliteSettings = { engine: 'sqlite'; path: string }
+export type SqliteSettings = {
+  engine: 'sqlite'
+  /** A file, or ':memory:' for what may end with the process. */
+  path: string
+}
 
 export type RedisSettings = {
   engine: 'redis'
