@@ -6,7 +6,9 @@ import { judgeAttempt } from '../domain/reply.ts'
 import { mailerFor, messageTo, serverFor, within } from './mailer.fixture.ts'
 import type { Attempt, Phase } from './mailer.ts'
 
-const patienceMs = 90
+/** Enough for a handshake on a busy machine; a hang takes all of it. */
+const patienceMs = 150
+const slackMs = 400
 const plain = ['SIZE 10485760']
 const pipelined = [...plain, 'PIPELINING']
 
@@ -34,7 +36,10 @@ async function sendOverStarttls(
     auth: { user: 'mailer', password: createSecret('correct') },
   })
   const startedAt = performance.now()
-  const attempt = await mailer.send(messageTo('ada@example.com'), within(patienceMs))
+  const attempt = await mailer.send(
+    messageTo('ada@example.com'),
+    within(act === 'silence' ? patienceMs : 5_000),
+  )
   return { attempt, tookMs: performance.now() - startedAt, accepted: server.messages.length }
 }
 
@@ -59,7 +64,7 @@ describe.each([
     async (step, phase, cause) => {
       const { attempt, tookMs, accepted } = await sendOverStarttls(extensions, step, 'silence')
       expect(attempt).toEqual({ upstream: 'primary', outcome: 'not_sent', phase, cause })
-      expect(tookMs).toBeLessThan(patienceMs + 60)
+      expect(tookMs).toBeLessThan(patienceMs + slackMs)
       expect(accepted).toBe(0)
     },
   )
@@ -76,7 +81,7 @@ describe.each([
   it('is unknown when nothing is said after the dot', async () => {
     const { attempt, tookMs } = await sendOverStarttls(extensions, 'body', 'silence')
     expect(attempt).toEqual({ upstream: 'primary', outcome: 'unknown', phase: 'body', cause: 'timeout' })
-    expect(tookMs).toBeLessThan(patienceMs + 60)
+    expect(tookMs).toBeLessThan(patienceMs + slackMs)
   })
 
   it('is unknown when the connection goes after the dot', async () => {
@@ -130,7 +135,7 @@ describe('a connection attempt', () => {
     const startedAt = performance.now()
     const attempt = await mailer.send(messageTo('ada@example.com'), within(2_000))
     expect(attempt).toMatchObject({ outcome: 'not_sent', phase: 'connect', cause: 'timeout' })
-    expect(performance.now() - startedAt).toBeLessThan(500)
+    expect(performance.now() - startedAt).toBeLessThan(1_000)
   })
 
   it('leaves no connection behind when its time is up', async () => {
