@@ -6,7 +6,7 @@ describe('createSecret', () => {
   it('gives its text to no serialiser, only to reveal', () => {
     const secret = createSecret('marker-7f3a')
     const shown = [
-      Reflect.apply(String, undefined, [secret]) as string,
+      ''.concat(secret as never),
       JSON.stringify({ secret }),
       inspect({ secret }, { depth: 9, showHidden: true }),
     ]

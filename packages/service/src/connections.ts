@@ -29,8 +29,13 @@ export function createConnections(): Connections {
       socket.once('close', () => answers.delete(socket))
     },
     answering: (outgoing) => {
-      answers.set(outgoing.req.socket, outgoing)
-      if (draining) outgoing.shouldKeepAlive = false
+      const { socket } = outgoing.req
+      const before = answers.get(socket)
+      answers.set(socket, outgoing)
+      if (!draining) return
+      // Pipelined: the connection has to outlive the answer before, or this one would have nowhere to go.
+      if (before && !before.headersSent) before.shouldKeepAlive = true
+      outgoing.shouldKeepAlive = false
     },
     latest: (socket) => answers.get(socket),
     drain: () => {
