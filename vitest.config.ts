@@ -5,6 +5,8 @@ export default defineConfig({
     include: ['apps/*/{src,test}/**/*.test.ts', 'packages/*/src/**/*.test.ts', 'test/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/*.full.test.ts'],
     globalSetup: 'packages/testing/src/redis-setup.ts',
+    // Vitest would leave one core idle; the suite mostly waits for sockets and processes.
+    maxWorkers: '100%',
     testTimeout: 20_000,
     hookTimeout: 60_000,
     reporters: ['default', ['json', { outputFile: 'node_modules/.cache/suite.json' }]],
