@@ -44,6 +44,7 @@ function environment(server: { port: number }, changes: Record<string, string>):
     SMTP_PORT: String(server.port),
     SMTP_USE_STARTTLS: 'false',
     SMTP_FROM: 'noreply@herald.example',
+    ...('REDIS_ADDR' in changes ? {} : { SQLITE_PATH: join(inEmptyFolder(), 'store.sqlite') }),
     ...changes,
   }
 }
@@ -118,9 +119,24 @@ describe('the bundle', () => {
     expect(server.messages).toHaveLength(5)
   })
 
+  it('takes no lost store for an empty one until an operator has vouched for it', async () => {
+    const server = await smtpServer()
+    const env = environment(server, { API_KEY: apiKey })
+    const service = await launch(env)
+    rmSync(env['SQLITE_PATH'] ?? '')
+    expect((await post(service, mail({ idempotency_key: 'k' }))).status).toBe(503)
+    await service.stop()
+    const { code, output } = await runService('herald-smtp', ['store', 'confirm'], env)
+    expect({ code, output }).toMatchObject({
+      code: 0,
+      output: expect.stringMatching(/^store \w+ is confirmed since /),
+    })
+    expect((await post(await launch(env), mail({ idempotency_key: 'k' }))).status).toBe(200)
+  })
+
   it('keeps its word to a key over a restart on SQLite', async () => {
     const server = await smtpServer()
-    const env = environment(server, { API_KEY: apiKey, SQLITE_PATH: join(inEmptyFolder(), 'store.sqlite') })
+    const env = environment(server, { API_KEY: apiKey })
     const before = await launch(env)
     const first = await post(before, mail({ idempotency_key: 'k' }))
     await before.stop()

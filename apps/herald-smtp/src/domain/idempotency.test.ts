@@ -144,6 +144,14 @@ describe('idempotency', async () => {
     expect(mails).toHaveLength(1)
   })
 
+  it('sends nothing for a twin that sees the lease run out: the next call does', async () => {
+    await replica({ settle: down }).run(call({ messageId: 'a@x.example', deadline: now() + 200 }), mail)
+    clockMs = 2_000
+    expect(await replica({}, otherStore).run(call(), mail)).toEqual(unknown)
+    expect(await replica({}, otherStore).run(call(), mail)).toMatchObject({ messageId: 'a@x.example' })
+    expect(mails).toHaveLength(2)
+  })
+
   it('sends nothing when the store is down before the claim', async () => {
     expect(await replica({ claim: down }).run(call(), mail)).toMatchObject({ reason: 'unavailable' })
     expect(mails).toEqual([])

@@ -53,7 +53,7 @@ const conflict = refusal('idempotency_conflict', 'not_sent')
 
 /**
  * Makes one key, and one signature, one mail. `run` answers within the call's deadline, the store's time included. A
- * store that fails before the claim is `store_down`; one that fails after the mail leaves the lease standing.
+ * store that fails before the claim is `unavailable`; one that fails after the mail leaves the lease standing.
  */
 export function createIdempotency(
   { store, now, randomBytes, onFault }: IdempotencyDeps,
@@ -91,20 +91,21 @@ export function createIdempotency(
   }
 
   async function lead(slot: Slot, work: (messageId: string) => Promise<Answer>): Promise<Answer> {
-    let waited = false
-    while (now() < slot.deadline) {
-      const owner = randomBytes(16).toString('base64url')
-      const claimed = await claim(slot, owner)
-      if (claimed === undefined) return refusal('unavailable', waited ? 'unknown' : 'not_sent')
-      if (claimed.outcome === 'claimed') return settle(slot, owner, await work(claimed.messageId))
-      if (claimed.outcome === 'settled') return claimed.answer
-      if (claimed.outcome === 'conflict') return conflict
-      if (claimed.outcome === 'unknown') return timedOut
-      waited = true
-      const shared = await follow(slot)
-      if (shared) return shared
+    const owner = randomBytes(16).toString('base64url')
+    const claimed = await claim(slot, owner)
+    if (claimed === undefined) return refusal('unavailable', 'not_sent')
+    switch (claimed.outcome) {
+      case 'claimed':
+        return settle(slot, owner, await work(claimed.messageId))
+      case 'sending':
+        return follow(slot)
+      case 'settled':
+        return claimed.answer
+      case 'conflict':
+        return conflict
+      case 'unknown':
+        return timedOut
     }
-    return waited ? timedOut : refusal('timeout_not_sent', 'not_sent')
   }
 
   /** Undefined when the store fails or is too slow; a claim that lands after all is given back. */
@@ -118,7 +119,7 @@ export function createIdempotency(
         onFault('claim', fault)
       })
     const claimed = await unlessLate(claiming, slot.deadline - now(), 'late' as const)
-    if (claimed !== 'late') return claimed ?? undefined
+    if (claimed !== 'late') return claimed
     onFault('claim', new Error('the store did not answer before the deadline'))
     void claiming.then((late) => {
       if (late?.outcome === 'claimed') void settle(slot, owner, refusal('unavailable', 'not_sent'))
@@ -126,8 +127,8 @@ export function createIdempotency(
     return undefined
   }
 
-  /** Waits for the answer of another replica; undefined when its claim has become free. */
-  async function follow(slot: Slot): Promise<Answer | undefined> {
+  /** Waits for the answer of another replica. A lease that runs out meanwhile is an unknown outcome too: the next call sends. */
+  async function follow(slot: Slot): Promise<Answer> {
     const unseen = { outcome: 'sending' } as const
     while (now() < slot.deadline) {
       await pause(Math.min(pollMs, slot.deadline - now()))
@@ -137,7 +138,7 @@ export function createIdempotency(
       })
       const seen = await unlessLate(looking, slot.deadline - now(), unseen)
       if (seen.outcome === 'settled') return seen.answer
-      if (seen.outcome === 'free') return undefined
+      if (seen.outcome === 'free') return timedOut
     }
     return timedOut
   }

@@ -1,4 +1,5 @@
 import { refusal, type Answer, type RefusedAnswer } from './answer.ts'
+import { unlessLate } from './deadline.ts'
 import type { Deliver } from './delivery.ts'
 import { buildMessage, type Content, type Sender } from './message.ts'
 import type { Protection } from './protection.ts'
@@ -9,8 +10,8 @@ export type Mail = { caller: string; recipient: Recipient; content: Content }
 export type SendMail = (mail: Mail, messageId: string, deadline: number) => Promise<Answer>
 
 /**
- * Sends one mail within the limits. A store that does not answer refuses the mail: a limit that cannot be read is not a
- * limit. What certainly was not sent counts against no budget.
+ * Sends one mail within the limits. A store that does not answer in time refuses the mail: a limit that cannot be read is
+ * none. What certainly was not sent counts against no budget.
  */
 export function createSending(
   deps: { protection: Protection; deliver: Deliver; now: () => number; onFault: (fault: unknown) => void },
@@ -31,9 +32,10 @@ export function createSending(
   return async (mail, messageId, deadline) => {
     const recalled = protection.recall(mail.recipient)
     if (recalled) return recalled
-    const admission = await protection.admit(mail).catch((fault: unknown): undefined => {
+    const admitting = protection.admit(mail).catch((fault: unknown): undefined => {
       onFault(fault)
     })
+    const admission = await unlessLate(admitting, deadline - now(), undefined)
     if (admission === undefined) return refusal('unavailable', 'not_sent')
     if (!admission.ok) return admission
 
