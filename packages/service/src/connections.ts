@@ -3,34 +3,34 @@ import type { Socket } from 'node:net'
 
 /** What is open on a server, and which answer each connection is at. */
 export type Connections = {
-  /** A connection below TLS. */
+  /** Of every connection, below TLS. */
   accepted: (socket: Socket) => void
-  /** A connection that HTTP is spoken on. */
-  opened: (socket: Socket) => void
+  /** A TLS handshake that ends while draining came too late, as a connection in the backlog does. */
+  secured: (socket: Socket) => void
   answering: (outgoing: ServerResponse) => void
   /** The newest answer of a connection, finished or not; undefined before its first request. */
   latest: (socket: Socket) => ServerResponse | undefined
-  /** From now on each connection ends with its answer; those that never sent a request end at once. */
+  /** From now on each connection ends with its answer; idle ones are the server's to close. */
   drain: () => void
   destroyAll: () => void
 }
 
 export function createConnections(): Connections {
   const accepted = new Set<Socket>()
-  const answers = new Map<Socket, ServerResponse | undefined>()
+  const answers = new Map<Socket, ServerResponse>()
   let draining = false
   return {
     accepted: (socket) => {
       accepted.add(socket)
       socket.once('close', () => accepted.delete(socket))
     },
-    opened: (socket) => {
-      answers.set(socket, undefined)
-      socket.once('close', () => answers.delete(socket))
+    secured: (socket) => {
+      if (draining) socket.destroy()
     },
     answering: (outgoing) => {
       const { socket } = outgoing.req
       const before = answers.get(socket)
+      if (!before) socket.once('close', () => answers.delete(socket))
       answers.set(socket, outgoing)
       if (!draining) return
       // Pipelined: the connection has to outlive the answer before, or this one would have nowhere to go.
@@ -48,9 +48,7 @@ export function createConnections(): Connections {
   }
 }
 
-/** An idle connection is the server's to close. */
-function endWith(socket: Socket, outgoing: ServerResponse | undefined): void {
-  if (!outgoing) socket.destroy()
-  else if (!outgoing.headersSent) outgoing.shouldKeepAlive = false
+function endWith(socket: Socket, outgoing: ServerResponse): void {
+  if (!outgoing.headersSent) outgoing.shouldKeepAlive = false
   else if (!outgoing.writableFinished) outgoing.once('finish', () => socket.destroySoon())
 }

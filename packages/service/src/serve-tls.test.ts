@@ -105,14 +105,21 @@ describe('listening with TLS', () => {
     expect(received).not.toContain('200')
   })
 
-  it('drains: idle and half-open connections do not hold it up', async () => {
+  it('drains at once when its connections are idle', async () => {
     const { server, port } = await start()
     const idle = connectTls({ port, host: '127.0.0.1', ca: certificates.ca })
     await once(idle, 'secureConnect')
+    const ended = once(idle.resume(), 'close')
+    await server.drain(60_000)
+    await ended
+  })
+
+  it('drains although a client never finishes its handshake', async () => {
+    const { server, port } = await start()
     const halfOpen = connectPlain(port, '127.0.0.1')
     await once(halfOpen, 'connect')
-    const ended = Promise.all([once(idle.resume(), 'close'), once(halfOpen.resume(), 'close')])
-    await server.drain(100)
+    const ended = once(halfOpen.resume(), 'close')
+    await server.drain(50)
     await ended
   })
 })

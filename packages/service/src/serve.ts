@@ -56,7 +56,7 @@ export async function serve(options: {
     void listener(incoming, outgoing)
   })
   server.on('connection', connections.accepted)
-  server.on(options.tls ? 'secureConnection' : 'connection', connections.opened)
+  server.on('secureConnection', connections.secured)
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     logger.info({ code: error.code }, 'malformed request')
     refuse.malformed(error, socket, connections.latest(socket))
