@@ -62,13 +62,15 @@ describe('probes', () => {
 
   it('show the check value of each key, never the key', async () => {
     const { body } = await app.call('GET', '/readyz', { key: null })
-    expect(body['checks'].keys).toEqual([
-      {
-        id: expect.stringMatching(/^k[0-9a-f]{8}$/),
-        state: 'enabled',
-        kcv: expect.stringMatching(/^[0-9a-f]{8}$/),
-      },
-    ])
+    expect(body['checks']).toEqual({
+      keys: [
+        {
+          id: expect.stringMatching(/^k[0-9a-f]{8}$/),
+          state: 'enabled',
+          kcv: expect.stringMatching(/^[0-9a-f]{8}$/),
+        },
+      ],
+    })
   })
 })
 
@@ -90,10 +92,11 @@ describe('bad input', () => {
   )
   const path = fc.constantFrom(...postPaths.filter((name) => name !== '/v1/unlock'))
 
+  const is4xx = (status: number) => status >= 400 && status < 500
+
   function expectContract({ status, body, text }: Awaited<ReturnType<App['call']>>) {
     if (status === 200) return
-    expect(status, text).toBeGreaterThanOrEqual(400)
-    expect(status, text).toBeLessThan(500)
+    expect({ status, text }).toMatchObject({ status: expect.toSatisfy(is4xx) })
     expect(body).toMatchObject({ ok: false, reason: expect.any(String), request_id: expect.any(String) })
   }
 

@@ -12,7 +12,7 @@ export const apiKey = 'api-key-of-the-tests-4f81c0a97d23be65'
 export const adminApiKey = 'admin-key-of-the-tests-97d23be654f81c0a'
 export const hmacSecret = 'hmac-secret-of-the-tests-b1e09d7c55aa3f'
 
-export type Answer = { status: number; headers: Headers; body: Record<string, any>; text: string }
+export type Answer = { status: number; headers: Headers; body: Record<string, unknown>; text: string }
 type Call = {
   headers?: Record<string, string>
   body?: string | Uint8Array
@@ -72,7 +72,7 @@ export async function openApp(env: Record<string, string> = {}) {
     return {
       status: response.status,
       headers: response.headers,
-      body: isJson ? (JSON.parse(text) as Record<string, any>) : {},
+      body: isJson ? (JSON.parse(text) as Record<string, unknown>) : {},
       text,
     }
   }
@@ -97,7 +97,7 @@ export async function openApp(env: Record<string, string> = {}) {
     /** Enrols with the code of the previous step, so that those of this step and the next are unused. */
     async enrol(subject: string) {
       const { body: begun } = await post('/v1/enroll/start', { subject })
-      const code = (offset: number) => codeOf(begun['secret_base32'], clock.now(), offset)
+      const code = (offset: number) => codeOf(String(begun['secret_base32']), clock.now(), offset)
       const { body } = await post('/v1/enroll/confirm', { enroll_id: begun['enroll_id'], code: code(-1) })
       return {
         backupCodes: body['backup_codes'] as string[],

@@ -6,22 +6,31 @@ import { silentLogger } from './silent-logger.ts'
 
 const exitConfig = 78
 
-/** Says what a start would say: 0 if it would serve, 78 if it would be refused, 1 if the store does not answer. */
+/**
+ * Says what a start would say: 0 if it would serve, 78 if it would be refused. As at a start, a configuration that is
+ * refused by itself is not used to reach the store.
+ */
 export async function checkConfig(world: CommandWorld): Promise<number> {
   try {
     const { settings, findings } = await readSettings(world.env)
-    const probed = await probe(settings, world)
-    const { refused, warned } = judge([...findings, ...probed], settings.gate)
-    for (const finding of warned) world.print(line('warning', finding))
-    for (const finding of refused) world.print(line('refused', finding))
-    if (refused.length > 0) return exitConfig
-    world.print('the configuration is good')
+    const { print } = world
+    const passes = report(findings, settings, print) && report(await probe(settings, world), settings, print)
+    if (!passes) return exitConfig
+    print('the configuration is good')
     return 0
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     for (const problem of error.problems) world.print(line('refused', problem))
     return exitConfig
   }
+}
+
+/** Prints every finding; false when one of them refuses the start. */
+function report(findings: readonly GateFinding[], { gate }: Settings, print: CommandWorld['print']): boolean {
+  const { refused, warned } = judge(findings, gate)
+  for (const finding of warned) print(line('warning', finding))
+  for (const finding of refused) print(line('refused', finding))
+  return refused.length === 0
 }
 
 async function probe(settings: Settings, { now, randomBytes }: CommandWorld): Promise<GateFinding[]> {
