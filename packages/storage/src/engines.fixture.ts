@@ -1,4 +1,4 @@
-import { redisSettings, sharedRedisUrl, uniquePrefix } from '@herald/testing'
+import { redisSettings, removeKeys, sharedRedisUrl, uniquePrefix } from '@herald/testing'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -40,7 +40,11 @@ export const engines: { name: string; skip: boolean; open: () => Promise<StoreHa
   {
     name: 'redis',
     skip: sharedRedisUrl() === undefined,
-    open: () =>
-      openForTest(redisSettings(sharedRedisUrl() ?? ''), testOptions({ keyPrefix: uniquePrefix() })),
+    open() {
+      const url = sharedRedisUrl() ?? ''
+      const keyPrefix = uniquePrefix()
+      onTestFinished(() => removeKeys(url, `${keyPrefix}*`))
+      return openForTest(redisSettings(url), testOptions({ keyPrefix }))
+    },
   },
 ]

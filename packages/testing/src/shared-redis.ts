@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis'
 import { randomBytes } from 'node:crypto'
 import { inject } from 'vitest'
 
@@ -9,6 +10,15 @@ export function sharedRedisUrl(): string | undefined {
 /** A key prefix that no other test uses. */
 export function uniquePrefix(): string {
   return `test-${randomBytes(8).toString('hex')}:`
+}
+
+/** Deletes the keys of the shared Redis that fit a pattern, which starts with the test's own prefix. */
+export async function removeKeys(url: string, pattern: string): Promise<void> {
+  const client = new Redis(url)
+  for await (const keys of client.scanStream({ match: pattern, count: 1000 })) {
+    if ((keys as string[]).length > 0) await client.del(keys as string[])
+  }
+  client.disconnect()
 }
 
 /** A Redis URL as the settings that @herald/storage takes. */

@@ -1,5 +1,4 @@
-import { redisSettings, sharedRedisUrl, uniquePrefix } from '@herald/testing'
-import { Redis } from 'ioredis'
+import { redisSettings, removeKeys, sharedRedisUrl, uniquePrefix } from '@herald/testing'
 import { onTestFinished } from 'vitest'
 import { openedBy, type TestEngine } from './totp-store.fixture.ts'
 
@@ -10,16 +9,8 @@ export const redisEngine: TestEngine = {
   create() {
     const url = sharedRedisUrl() ?? ''
     const keyPrefix = uniquePrefix()
-    const client = new Redis(url)
-    const remove = async (pattern: string): Promise<void> => {
-      for await (const keys of client.scanStream({ match: keyPrefix + pattern, count: 1000 })) {
-        if ((keys as string[]).length > 0) await client.del(keys as string[])
-      }
-    }
-    onTestFinished(async () => {
-      await remove('*')
-      client.disconnect()
-    })
+    const remove = (pattern: string): Promise<void> => removeKeys(url, keyPrefix + pattern)
+    onTestFinished(() => remove('*'))
     return {
       ...openedBy(redisSettings(url), keyPrefix),
       loseMarker: () => remove('totp:marker'),
