@@ -123,3 +123,47 @@ describe('infra/env/compose.env.example', () => {
     )
   }
 })
+
+describe('the environment that the compose files of the suite hand over', () => {
+  const key = 'J7gkP2mZ9sQ4vR1tXw8yB6nC3dF5hL0a'
+
+  it('starts herald-totp on Redis, empty variables and all', async () => {
+    const environment = {
+      PORT: ':8084',
+      REDIS_ADDR: '127.0.0.1:6379',
+      REDIS_PASSWORD: key,
+      REDIS_DB: '0',
+      HERALD_TOTP_ENCRYPTION_KEY: key,
+      EXPOSE_SECRET_IN_ENROLL: 'true',
+      API_KEY: key,
+      LOG_LEVEL: 'info',
+      TOTP_ISSUER: 'Herald',
+      TOTP_PERIOD: '30',
+      TOTP_DIGITS: '6',
+      TOTP_SKEW: '1',
+      ENROLL_TTL: '10m',
+      HMAC_SECRET: '',
+      HERALD_TOTP_HMAC_KEYS: '',
+      SERVICE_NAME: 'herald-totp',
+      RATE_LIMIT_PER_SUBJECT: '20',
+      RATE_LIMIT_PER_IP: '30',
+    }
+    expect(await refusedBy(totp.readSettings(environment))).toEqual([])
+  })
+
+  it('starts herald-smtp without a word about a store', async () => {
+    const environment = {
+      PORT: ':8085',
+      LOG_LEVEL: 'info',
+      API_KEY: key,
+      SMTP_HOST: '127.0.0.1',
+      SMTP_PORT: '587',
+      SMTP_USER: '',
+      SMTP_PASSWORD: '',
+      SMTP_FROM: 'noreply@herald.test',
+      SMTP_USE_STARTTLS: 'true',
+      IDEMPOTENCY_TTL_SECONDS: '300',
+    }
+    expect(await refusedBy(smtp.readSettings({ env: environment }))).toEqual([])
+  })
+})
