@@ -1,4 +1,5 @@
 import { copyFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
 import { confirmMarker } from './open-store.ts'
@@ -72,10 +73,12 @@ describe('a SQLite store', () => {
     await expect(confirmMarker({ engine: 'sqlite', path }, testOptions())).rejects.toThrow(/newer/)
   })
 
-  it('refuses a start on a file that is no database', async () => {
+  it('refuses a start on what is no database, or cannot be one', async () => {
     const path = sqlitePath()
     copyFileSync(import.meta.filename, path)
-    await expect(open(path)).rejects.toMatchObject(unavailable)
+    await expect(open(path)).rejects.toMatchObject({ code: 'STORE_REFUSED' })
+    await expect(open(join(path, 'store.db'))).rejects.toMatchObject({ code: 'STORE_REFUSED' })
+    await expect(open(dirname(path))).rejects.toMatchObject({ code: 'STORE_REFUSED' })
   })
 
   it('notices a marker that went, and accepts the one confirmed after that', async () => {

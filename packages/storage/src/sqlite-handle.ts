@@ -19,6 +19,7 @@ import { StoreRefused, StoreUnavailable } from './store-unavailable.ts'
 
 /** How long another process may hold the file before we answer 503. */
 const busyTimeoutMs = 50
+const sqliteBusy = 5
 
 /** SQLite's name for a store that has no file and ends with the process. */
 const inMemory = ':memory:'
@@ -119,8 +120,10 @@ function openDatabase(path: string): DatabaseSync {
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
     return database
   } catch (error) {
-    const { code } = error as { code?: unknown }
-    throw new StoreUnavailable(`the SQLite file cannot be opened: ${String(code)}`, { cause: error })
+    const { message, errcode } = error as Error & { errcode?: number }
+    const isBusy = errcode !== undefined && (errcode & 0xff) === sqliteBusy
+    const Fault = isBusy ? StoreUnavailable : StoreRefused
+    throw new Fault(`the SQLite file cannot be opened: ${message}`, { cause: error })
   }
 }
 
