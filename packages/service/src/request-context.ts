@@ -2,7 +2,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { matchedRoutes } from 'hono/route'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
-import { createRequestId, isSaneRequestId } from './request-id.ts'
+import { createRequestIds, isSaneRequestId } from './request-id.ts'
 import { securityHeaders } from './security-headers.ts'
 import type { ServiceEnv } from './service-env.ts'
 
@@ -16,11 +16,12 @@ export function requestContext(deps: {
   now: () => number
   randomBytes: (size: number) => Buffer
 }): MiddlewareHandler<ServiceEnv> {
-  const { logger, metrics, now, randomBytes } = deps
+  const { logger, metrics, now } = deps
+  const nextRequestId = createRequestIds(deps.randomBytes)
   return async (c, next) => {
     const startedAt = now()
     const stated = c.req.header('x-request-id')
-    const requestId = stated !== undefined && isSaneRequestId(stated) ? stated : createRequestId(randomBytes)
+    const requestId = stated !== undefined && isSaneRequestId(stated) ? stated : nextRequestId()
     const logFields: Record<string, unknown> = {}
     c.set('requestId', requestId)
     c.set('logFields', logFields)

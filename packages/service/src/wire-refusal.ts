@@ -1,7 +1,7 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { type EdgeReason, type WireReason } from './refused.ts'
-import { createRequestId } from './request-id.ts'
+import { createRequestIds } from './request-id.ts'
 import { securityHeaders } from './security-headers.ts'
 
 /** A refusal as the app words it, for answers that never reach the app. */
@@ -25,8 +25,9 @@ export function createRefusalWriter(deps: {
   describeRefusal: DescribeRefusal
   randomBytes: (size: number) => Buffer
 }): RefusalWriter {
+  const nextRequestId = createRequestIds(deps.randomBytes)
   const write = (reason: EdgeReason) => {
-    const requestId = createRequestId(deps.randomBytes)
+    const requestId = nextRequestId()
     const { status, body } = deps.describeRefusal(reason, requestId)
     const headers = { 'Content-Type': 'application/json', 'X-Request-Id': requestId }
     return {
