@@ -163,6 +163,7 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
     const count = handle.script(countLua)
     await handle.run(() => count(['n'], []))
     const stranger = await startRedis()
+    onTestFinished(stranger.stop)
     await confirmMarker(redisSettings(stranger.url), options())
     proxy.redirect(stranger)
     proxy.cut()
@@ -170,7 +171,6 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
     const strangerClient = new Redis(stranger.port)
     expect(await strangerClient.keys('*')).toEqual(['totp:marker'])
     strangerClient.disconnect()
-    await stranger.stop()
   })
 
   it.each([

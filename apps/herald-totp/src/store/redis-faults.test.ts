@@ -7,7 +7,7 @@ import {
   type RedisServer,
 } from '@herald/testing'
 import { Redis } from 'ioredis'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import type { OpenTotpStore } from './open-totp-store.ts'
 import { enrol, openedBy, start, stepAt, type TestStore } from './totp-store.fixture.ts'
 
@@ -93,6 +93,7 @@ describe.skipIf(locateRedisBinary() === undefined)('the store on a failing Redis
   it('never says that a subject is not enrolled when another server took the place of its own', async () => {
     await enrol(await open(), 'alice')
     const stranger = await startRedis()
+    onTestFinished(stranger.stop)
     proxy.redirect(stranger)
     proxy.cut()
     const seen: unknown[] = []
@@ -109,7 +110,6 @@ describe.skipIf(locateRedisBinary() === undefined)('the store on a failing Redis
     proxy.cut()
     await back()
     await expect(store.findSubject('alice')).resolves.toBeDefined()
-    await stranger.stop()
   })
 
   it('notices at once that everything was flushed under a live connection', async () => {
@@ -134,6 +134,7 @@ describe.skipIf(locateRedisBinary() === undefined)('the store on a failing Redis
 describe.skipIf(locateRedisBinary() === undefined)('the store on a Redis in cluster mode', () => {
   it('keeps the keys of each verb in one slot', async () => {
     const server = await startRedis({ args: ['--cluster-enabled', 'yes'] })
+    onTestFinished(server.stop)
     const admin = new Redis(server.port)
     await admin.cluster('ADDSLOTSRANGE', 0, 16_383)
     await expect.poll(() => admin.cluster('INFO'), { timeout: 10_000 }).toContain('cluster_state:ok')
@@ -147,6 +148,5 @@ describe.skipIf(locateRedisBinary() === undefined)('the store on a Redis in clus
     await expect(store.status('alice', nextStep)).resolves.toMatchObject({ backupCodesRemaining: 9 })
     await store.revoke('alice', 'request', nextStep)
     await expect(store.findEnrollment(enrollment.id, nextStep)).resolves.toBeUndefined()
-    await server.stop()
   })
 })
