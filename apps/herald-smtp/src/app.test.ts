@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import fc from 'fast-check'
 import PostalMime from 'postal-mime'
 import { describe, expect, it } from 'vitest'
@@ -432,6 +432,15 @@ describe('the limit per recipient', () => {
 })
 
 describe('without its store', () => {
+  it('starts on the environment that the original needs, keeps keys in memory and warns', async () => {
+    const { send, server, logged } = await startTestedService({ SQLITE_PATH: '' })
+    await send(mail(), key('k'))
+    expect((await send(mail(), key('k'))).status).toBe(200)
+    expect(server.messages).toHaveLength(1)
+    expect(logged()).toContain('no store is configured')
+    expect(existsSync(':memory:')).toBe(false)
+  })
+
   it('sends nothing that a key or a limit depends on', async () => {
     const { send, server, sqlitePath, request } = await startTestedService()
     rmSync(sqlitePath)

@@ -19,7 +19,7 @@ export function describeRefusal(reason: Reason, requestId: string, details: Refu
     error_code: code,
     error_message: details.message ?? text,
     reason,
-    outcome: details.outcome ?? 'not_sent',
+    outcome: details.outcome ?? (reason === 'internal_error' ? 'unknown' : 'not_sent'),
     permanent: details.permanent ?? false,
     smtp_code: details.smtpCode,
     enhanced_code: details.enhancedCode,
