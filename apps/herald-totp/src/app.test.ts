@@ -1,6 +1,8 @@
+import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openApp, refusal, type App } from '../test/app-harness.ts'
+import { subjectTag } from './store/subject-tag.ts'
 
 let app: App
 
@@ -71,6 +73,35 @@ describe('probes', () => {
         },
       ],
     })
+  })
+})
+
+describe('whoever writes to the store but has no key', () => {
+  function rewrite(sql: string, ...values: string[]) {
+    const database = new DatabaseSync(app.sqlitePath)
+    database.prepare(sql).run(...values)
+    database.close()
+  }
+
+  const setBox = 'UPDATE credentials SET box = ? WHERE tag = ?'
+  const copyBox = 'UPDATE credentials SET box = (SELECT box FROM credentials WHERE tag = ?) WHERE tag = ?'
+  const copySet =
+    'UPDATE subjects SET backup_set = (SELECT backup_set FROM subjects WHERE tag = ?) WHERE tag = ?'
+  const blobOfTheOriginal = Buffer.alloc(60, 7).toString('base64')
+
+  it.each<[string, string, (tags: { victim: string; own: string }) => string[]]>([
+    ['a secret of their own', copyBox, ({ victim, own }) => [own, victim]],
+    ['backup codes of their own', copySet, ({ victim, own }) => [own, victim]],
+    ['a blob of the original', setBox, ({ victim }) => [blobOfTheOriginal, victim]],
+  ])('gets nobody in with %s', async (what, sql, values) => {
+    const [victim, own] = [`victim of ${what}`, `owner of ${what}`]
+    await app.enrol(victim)
+    const mallory = await app.enrol(own)
+    rewrite(sql, ...values({ victim: subjectTag(victim), own: subjectTag(own) }))
+    const code = sql === copySet ? mallory.backupCodes[0] : mallory.code(0)
+    const { status, body } = await app.post('/v1/verify', { subject: victim, code })
+    expect([status, body]).toEqual([500, refusal('internal_error')])
+    expect(app.log()).toContain('"type":"BoxError"')
   })
 })
 

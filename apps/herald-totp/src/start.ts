@@ -25,7 +25,12 @@ export async function start(context: StartContext, world: World): Promise<Starte
   logger.level = settings.logLevel
   enforceGate(findings, settings.gate, context)
   const store = await openConfiguredStore(settings, { ...world, logger })
-  enforceGate(await probeFindings(store, settings), settings.gate, context)
+  try {
+    enforceGate(await probeFindings(store, settings), settings.gate, context)
+  } catch (error) {
+    await store.close()
+    throw error
+  }
   return {
     app: build(settings, store, { ...context, ...world }),
     host: settings.host,

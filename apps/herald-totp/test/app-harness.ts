@@ -23,6 +23,7 @@ type Call = {
 /** The whole service but its listening socket, on a real SQLite file and a clock that the test moves. */
 export async function openApp(env: Record<string, string> = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'herald-totp-'))
+  const sqlitePath = join(directory, 'totp.sqlite')
   const clock = createClock()
   const lines: string[] = []
   const metrics = createMetrics({ service: 'herald-totp' })
@@ -39,7 +40,7 @@ export async function openApp(env: Record<string, string> = {}) {
     {
       env: {
         ENVIRONMENT: 'test',
-        SQLITE_PATH: join(directory, 'totp.sqlite'),
+        SQLITE_PATH: sqlitePath,
         HERALD_TOTP_ENCRYPTION_KEY: `hex:${randomBytes(32).toString('hex')}`,
         API_KEY: apiKey,
         ADMIN_API_KEY: adminApiKey,
@@ -87,6 +88,7 @@ export async function openApp(env: Record<string, string> = {}) {
 
   return {
     clock,
+    sqlitePath,
     log: () => lines.join(''),
     metrics: () => metrics.registry.metrics(),
     call,

@@ -1,8 +1,11 @@
 import { createSigner } from '@herald/auth'
-import { runService, startRedis } from '@herald/testing'
+import { createTestCertificates, runService, startRedis } from '@herald/testing'
 import { Redis } from 'ioredis'
 import { execFile } from 'node:child_process'
-import { copyFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { copyFileSync, writeFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
+import { request } from 'node:https'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -79,6 +82,30 @@ describe('a start that is refused', () => {
     })
     await redis.stop()
     expect({ code, output }).toMatchObject({ code: 78, output: expect.stringContaining('main.js import') })
+  })
+})
+
+describe('a start with a certificate', () => {
+  const ask = async (url: string, tls: { ca: string }) => {
+    const [response] = (await once(request(`${url}/livez`, tls).end(), 'response')) as [IncomingMessage]
+    return response.resume().statusCode
+  }
+  const write = (name: string, text: string) => {
+    const path = join(folder.path, name)
+    writeFileSync(path, text, { mode: 0o600 })
+    return path
+  }
+
+  it('speaks TLS, and with a client CA to nobody without a certificate', async () => {
+    const { ca, valid } = await createTestCertificates()
+    const env = { TLS_CERT_FILE: write('cert.pem', valid.cert), TLS_KEY_FILE: write('key.pem', valid.key) }
+    const open = await startTotp({ ...sqlite('tls'), ...env })
+    expect(await ask(open.url, { ca })).toBe(200)
+    await expect(fetch(open.url.replace('https', 'http'))).rejects.toThrow(/./)
+    expect(await open.stop()).toBe(0)
+    const closed = await startTotp({ ...sqlite('tls'), ...env, TLS_CLIENT_CA_FILE: write('ca.pem', ca) })
+    await expect(ask(closed.url, { ca })).rejects.toThrow(/./)
+    await closed.stop()
   })
 })
 
