@@ -85,6 +85,12 @@ describe('the environment of herald-smtp', () => {
     )
   })
 
+  it('has one for a password that somebody forgot to fill in, and none for a short one', async () => {
+    const codes = (password: string) => codesOf({ ...key, SMTP_USER: 'u', SMTP_PASSWORD: password })
+    expect(await codes('changeme')).toContain('EXAMPLE_VALUE')
+    expect(await codes('abcd')).toEqual(['ENV_BACKEND', 'ENV_BACKEND'])
+  })
+
   it('has one for a service that nobody can call, unless a network may', async () => {
     expect(await codesOf({})).toContain('NO_AUTH')
     expect(await codesOf({ ALLOW_NO_AUTH_FROM: 'loopback' })).not.toContain('NO_AUTH')

@@ -3,6 +3,7 @@ import {
   authFindings,
   authRule,
   authVariables,
+  checkSecret,
   plaintextFindings,
   readVariables,
   serviceVariables,
@@ -145,6 +146,11 @@ const optionalStoreRule: VariableRule<Values> = {
   check: (values) => (namesStore(values) ? storeRule.check(values) : []),
 }
 
+/** Known before anything is judged, so that also a refused start logs under its name. */
+export function serviceName(env: Env): string {
+  return env['SERVICE_NAME'] || defaults.name
+}
+
 export type Settings = Awaited<ReturnType<typeof readSettings>>['settings']
 
 /** Reads the environment into settings and findings of the gate. Throws a ConfigError with every problem at once. */
@@ -225,9 +231,13 @@ function senderFrom({ SMTP_FROM, SMTP_FROM_NAME: name, SMTP_REPLY_TO: replyTo }:
   }
 }
 
-async function upstreamFindings({ host, tls, rejectUnauthorized }: UpstreamSettings): Promise<GateFinding[]> {
+async function upstreamFindings(upstream: UpstreamSettings): Promise<GateFinding[]> {
+  const { host, tls, rejectUnauthorized, auth } = upstream
   const remedy = 'set SMTP_USE_STARTTLS=true, or SMTP_USE_TLS=true'
+  // The relay's operator chose the password, so only what nobody chose is a finding.
+  const password = auth ? checkSecret('SMTP_PASSWORD', auth.password, { minBytes: 1 }) : []
   return [
+    ...password.filter(({ code }) => code === 'EXAMPLE_VALUE'),
     ...(tls === 'none' ? await plaintextFindings('SMTP_PLAINTEXT', 'SMTP_USE_STARTTLS', host, remedy) : []),
     ...(tls === 'none' || rejectUnauthorized ? [] : [unverified]),
   ]

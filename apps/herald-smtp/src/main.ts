@@ -2,13 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { ConfigError } from '@herald/config'
 import { runService } from '@herald/service'
 import { runCommand } from './commands/index.ts'
+import { serviceName } from './config.ts'
 import { start } from './start.ts'
 
 const world = { env: process.env, now: () => Date.now(), randomBytes }
 const words = process.argv.slice(2)
 
 if (words.length === 0) {
-  await runService({ service: 'herald-smtp', process, start: (context) => start(context, world) })
+  await runService({ service: serviceName(world.env), process, start: (context) => start(context, world) })
 } else {
   const print = (line: string) => void process.stdout.write(`${line}\n`)
   process.exitCode = await runCommand(words, { ...world, print }).catch((error: unknown) => {

@@ -1,8 +1,8 @@
 import { enforceGate, type StartContext, type StartedService } from '@herald/service'
-import { probeStore } from '@herald/storage'
 import { createApp } from './app.ts'
 import { createCallers, credentialsOf } from './callers.ts'
 import { readSettings, type Settings } from './config.ts'
+import { openConfiguredStore, probeFindings } from './configured-store.ts'
 import { obtainDigestKey } from './digest-key.ts'
 import { createDelivery } from './domain/delivery.ts'
 import { createDigests, type Digests } from './domain/fingerprint.ts'
@@ -14,7 +14,7 @@ import { createSmtpMetrics, type SmtpMetrics } from './metrics.ts'
 import { createReadiness } from './readiness.ts'
 import { refusals } from './refusals.ts'
 import { describeRefusal } from './routes/refuse.ts'
-import { openSmtpStore, type OpenedStore } from './store/open-smtp-store.ts'
+import type { OpenedStore } from './store/open-smtp-store.ts'
 
 export type World = {
   env: Readonly<Record<string, string | undefined>>
@@ -25,14 +25,19 @@ export type World = {
 type Parts = StartContext &
   World & { settings: Settings; store: OpenedStore; mailer: Mailer; smtpMetrics: SmtpMetrics }
 
-/** Environment, gate, store, mailer, app, in this order; throws a ConfigError before anything is opened. */
+/** Environment, gate, store, gate again with what the store says of itself, mailer, app; throws before anything is served. */
 export async function start(context: StartContext, world: World): Promise<StartedService> {
   const { logger, metrics } = context
   const { settings, findings } = await readSettings({ env: world.env })
   logger.level = settings.logLevel
-  enforceGate(findings, settings.gate, { logger, metrics })
-  const store = await openSmtpStore(settings.store, { ...world, logger })
-  enforceGate(await probeStore(store.handle, { now: world.now, logger }), settings.gate, { logger, metrics })
+  enforceGate(findings, settings.gate, context)
+  const store = await openConfiguredStore(settings.store, { ...world, logger })
+  try {
+    enforceGate(await probeFindings(settings.store, store, { ...world, logger }), settings.gate, context)
+  } catch (error) {
+    await store.calls.close()
+    throw error
+  }
   const mailer = createMailer(settings.upstream, { now: world.now, logger })
   const smtpMetrics = createSmtpMetrics(metrics.registry)
   warn(settings, { ...context, smtpMetrics })

@@ -272,6 +272,15 @@ describe.skipIf(locateRedisBinary() === undefined)('two processes on one Redis',
     expect(messageIds(server)).toEqual([`<${String(body['message_id'])}>`])
   })
 
+  it('judge a Redis without a password by how far away it is', async () => {
+    const { redis, env } = await pair()
+    const production = { ...env, ENVIRONMENT: 'production', REDIS_ADDR: `127.0.0.1:${redis.port}` }
+    expect(await runService('herald-smtp', ['config', 'check'], production)).toMatchObject({
+      code: 0,
+      output: expect.stringContaining('warning REDIS_NOAUTH'),
+    })
+  })
+
   it('send nothing that a key guards while Redis is away, and keep their word when it is back', async () => {
     const { server, redis, one } = await pair()
     const first = await post(one, mail({ idempotency_key: 'k' }))

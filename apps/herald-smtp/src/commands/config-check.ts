@@ -1,22 +1,48 @@
-import { ConfigError, judge, type ConfigProblem } from '@herald/config'
-import { readSettings } from '../config.ts'
+import { ConfigError, judge, type ConfigProblem, type GateFinding } from '@herald/config'
+import { readSettings, type Settings } from '../config.ts'
+import { openConfiguredStore, probeFindings } from '../configured-store.ts'
 import type { CommandWorld } from './index.ts'
+import { silentLogger } from './silent-logger.ts'
 
-/** Says what a start would say, without opening anything: 0, or 78 when the start would be refused. */
-export async function checkConfig({ env, print }: CommandWorld): Promise<number> {
-  const line = (kind: string, { code, variable, message, remedy }: ConfigProblem) =>
-    print([kind, code, variable, message].filter(Boolean).join(' ') + (remedy ? `; ${remedy}` : ''))
+const exitConfig = 78
+
+/** Says what a start would say: 0 if it would serve, 78 if it would be refused. A refused configuration reaches no store. */
+export async function checkConfig(world: CommandWorld): Promise<number> {
+  const { env, print } = world
   try {
     const { settings, findings } = await readSettings({ env })
-    const { refused, warned } = judge(findings, settings.gate)
-    for (const finding of warned) line('warning', finding)
-    for (const finding of refused) line('refused', finding)
-    if (refused.length > 0) return 78
+    const passes = report(findings, settings, print) && report(await probe(settings, world), settings, print)
+    if (!passes) return exitConfig
     print('the configuration is good')
     return 0
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    for (const problem of error.problems) line('refused', problem)
-    return 78
+    for (const problem of error.problems) print(line('refused', problem))
+    return exitConfig
   }
+}
+
+/** Prints every finding; false when one of them refuses the start. */
+function report(findings: readonly GateFinding[], { gate }: Settings, print: CommandWorld['print']): boolean {
+  const { refused, warned } = judge(findings, gate)
+  for (const finding of warned) print(line('warning', finding))
+  for (const finding of refused) print(line('refused', finding))
+  return refused.length === 0
+}
+
+async function probe(
+  { store: settings }: Settings,
+  { now, randomBytes }: CommandWorld,
+): Promise<GateFinding[]> {
+  const deps = { now, randomBytes, logger: silentLogger }
+  const store = await openConfiguredStore(settings, deps)
+  try {
+    return await probeFindings(settings, store, deps)
+  } finally {
+    await store.calls.close()
+  }
+}
+
+function line(kind: string, { code, variable, message, remedy }: ConfigProblem): string {
+  return [kind, code, variable, message].filter(Boolean).join(' ') + (remedy ? `; ${remedy}` : '')
 }

@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Command, CommanderError } from 'commander'
 import type { World } from '../start.ts'
 import { checkConfig } from './config-check.ts'
 import { confirmStore } from './store-confirm.ts'
@@ -8,22 +8,34 @@ export type CommandWorld = World & { print: (line: string) => void }
 /** What an operator runs from the same bundle; resolves to the exit code. */
 export async function runCommand(words: readonly string[], world: CommandWorld): Promise<number> {
   let exitCode = 0
-  const run = (command: (world: CommandWorld) => Promise<number>) => async () => {
-    exitCode = await command(world)
+  const program = createProgram(world, (code) => (exitCode = code))
+  try {
+    await program.parseAsync(words, { from: 'user' })
+  } catch (error) {
+    // Help asked for, or words that are no command: commander has said so already.
+    if (error instanceof CommanderError) return error.exitCode
+    throw error
   }
-  const program = new Command('main.js').description('herald-smtp; without a command it serves')
+  return exitCode
+}
+
+function createProgram(world: CommandWorld, exitWith: (code: number) => void): Command {
+  const print = (text: string) => world.print(text.trimEnd())
+  const program = new Command('main.js')
+    .description('herald-smtp; without a command it serves')
+    .exitOverride()
+    .configureOutput({ writeOut: print, writeErr: print })
   program
     .command('config')
     .description('the configuration in the environment')
     .command('check')
-    .description('judge it as a start would, and exit with 78 if that would be refused')
-    .action(run(checkConfig))
+    .description('judge it as a start would, the store included; exit with 78 if that would be refused')
+    .action(async () => exitWith(await checkConfig(world)))
   program
     .command('store')
     .description('the configured store')
     .command('confirm')
     .description('vouch for it after it was lost, restored or emptied')
-    .action(run(confirmStore))
-  await program.parseAsync(words, { from: 'user' })
-  return exitCode
+    .action(async () => exitWith(await confirmStore(world)))
+  return program
 }
