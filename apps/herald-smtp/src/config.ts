@@ -42,7 +42,7 @@ const address = () =>
   })
 
 const sendsPerHour = () =>
-  z.union([z.literal('off').transform(() => undefined), variable.integer({ min: 1, max: 1_000_000 })], {
+  z.union([z.literal('off').transform(() => undefined), variable.integer({ min: 1, max: 1_000_000_000 })], {
     error: 'must be a whole number from 1 to 1000000, or off',
   })
 

@@ -77,11 +77,11 @@ export const variables = z.object({
     .prefault('true')
     .describe('Whether enroll/start also answers the secret as text beside the key URI'),
   RATE_LIMIT_PER_SUBJECT: variable
-    .integer({ min: 1, max: 1_000_000 })
+    .integer({ min: 1, max: 1_000_000_000 })
     .prefault('20')
     .describe('Starts, and failed TOTP verifies, of one subject in an hour'),
   RATE_LIMIT_PER_IP: variable
-    .integer({ min: 1, max: 1_000_000 })
+    .integer({ min: 1, max: 1_000_000_000 })
     .prefault('30')
     .describe('Starts and failed verifies of one stated client address in a minute'),
   LOCK_AFTER_FAILURES: z
