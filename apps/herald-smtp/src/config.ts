@@ -1,14 +1,14 @@
 import { parseHmacKeys } from '@herald/auth'
 import {
-  authFindings,
-  authRule,
+  authRules,
   authVariables,
   checkSecret,
+  gatePolicy,
+  noAuthRule,
   plaintextFindings,
   readVariables,
   serviceVariables,
-  storeFindings,
-  storeRule,
+  storeRules,
   storeSettings,
   storeVariables,
   tlsRule,
@@ -17,7 +17,6 @@ import {
   variable,
   type Env,
   type GateFinding,
-  type ReadFile,
   type StoreSettings,
   type StoreValues,
   type VariableRule,
@@ -138,13 +137,43 @@ const smtpUserRule: VariableRule<Values> = {
   },
 }
 
+const tlsModeVariables = ['SMTP_PORT', 'SMTP_USE_TLS', 'SMTP_USE_STARTTLS'] as const
+
+const upstreamRules: readonly VariableRule<Values>[] = [
+  {
+    reads: ['SMTP_PASSWORD'],
+    // The relay's operator chose the password, so only what nobody chose is a finding.
+    find: ({ SMTP_PASSWORD: password }) =>
+      (password ? checkSecret('SMTP_PASSWORD', password, { minBytes: 1 }) : []).filter(
+        ({ code }) => code === 'EXAMPLE_VALUE',
+      ),
+  },
+  {
+    reads: ['SMTP_HOST', ...tlsModeVariables],
+    find: (values) => {
+      const remedy = 'set SMTP_USE_STARTTLS=true, or SMTP_USE_TLS=true'
+      return tlsMode(values) === 'none'
+        ? plaintextFindings('SMTP_PLAINTEXT', 'SMTP_USE_STARTTLS', values.SMTP_HOST, remedy)
+        : []
+    },
+  },
+  {
+    reads: ['SMTP_SKIP_TLS_VERIFY', ...tlsModeVariables],
+    find: (values) => (values.SMTP_SKIP_TLS_VERIFY && tlsMode(values) !== 'none' ? [unverified] : []),
+  },
+]
+
+const rules: readonly VariableRule<Values>[] = [
+  tlsRule,
+  ...authRules(hmacKeys),
+  noAuthRule(['API_KEY', 'HMAC_SECRET', hmacKeys, 'ALLOW_NO_AUTH_FROM']),
+  ...storeRules,
+  smtpUserRule,
+  ...upstreamRules,
+]
+
 /** Without a word about a store the service keeps its state in memory, as the service it replaces does. */
 const inMemory: StoreSettings = { engine: 'sqlite', path: ':memory:' }
-
-const optionalStoreRule: VariableRule<Values> = {
-  reads: storeRule.reads,
-  check: (values) => (namesStore(values) ? storeRule.check(values) : []),
-}
 
 /** Known before anything is judged, so that also a refused start logs under its name. */
 export function serviceName(env: Env): string {
@@ -154,26 +183,15 @@ export function serviceName(env: Env): string {
 export type Settings = Awaited<ReturnType<typeof readSettings>>['settings']
 
 /** Reads the environment into settings and findings of the gate. Throws a ConfigError with every problem at once. */
-export async function readSettings(source: { env: Env; readFile?: ReadFile }) {
-  const rules = [tlsRule, authRule(hmacKeys), optionalStoreRule, smtpUserRule]
-  const { values, findings } = readVariables(variables, source, rules)
-  const settings = settingsFrom(values)
-  const isOpen = values.ALLOW_NO_AUTH_FROM !== undefined
-  return {
-    settings,
-    findings: [
-      ...findings,
-      ...authFindings(values, hmacKeys).filter(({ code }) => !(isOpen && code === 'NO_AUTH')),
-      ...(await storeFindings(settings.store)),
-      ...(await upstreamFindings(settings.upstream)),
-    ],
-  }
+export async function readSettings(env: Env) {
+  const { values, findings } = await readVariables(variables, { env }, rules)
+  return { settings: settingsFrom(values), findings }
 }
 
 function settingsFrom(values: Values) {
   return Object.freeze({
     name: values.SERVICE_NAME,
-    gate: { environment: values.ENVIRONMENT, accepted: values.GATE_ACCEPT ?? new Set() },
+    gate: gatePolicy(values),
     logLevel: values.LOG_LEVEL,
     host: values.HOST,
     port: values.PORT,
@@ -229,18 +247,6 @@ function senderFrom({ SMTP_FROM, SMTP_FROM_NAME: name, SMTP_REPLY_TO: replyTo }:
     ...(name !== undefined && { name }),
     ...(replyTo && { replyTo: replyTo.address }),
   }
-}
-
-async function upstreamFindings(upstream: UpstreamSettings): Promise<GateFinding[]> {
-  const { host, tls, rejectUnauthorized, auth } = upstream
-  const remedy = 'set SMTP_USE_STARTTLS=true, or SMTP_USE_TLS=true'
-  // The relay's operator chose the password, so only what nobody chose is a finding.
-  const password = auth ? checkSecret('SMTP_PASSWORD', auth.password, { minBytes: 1 }) : []
-  return [
-    ...password.filter(({ code }) => code === 'EXAMPLE_VALUE'),
-    ...(tls === 'none' ? await plaintextFindings('SMTP_PLAINTEXT', 'SMTP_USE_STARTTLS', host, remedy) : []),
-    ...(tls === 'none' || rejectUnauthorized ? [] : [unverified]),
-  ]
 }
 
 const unverified: GateFinding = {

@@ -1,4 +1,4 @@
-export { authFindings, authRule, type AuthValues, authVariables } from './auth-variables.ts'
+export { authRules, authVariables, noAuthRule } from './auth-variables.ts'
 export { checkSecret } from './check-secret.ts'
 export { ConfigError, type ConfigProblem } from './config-error.ts'
 export { describeVariables, type VariableDescription } from './describe-variables.ts'
@@ -8,6 +8,7 @@ export {
   gateCodes,
   type GateFinding,
   type GatePolicy,
+  gatePolicy,
   judge,
 } from './gate.ts'
 export type { Networks } from './networks.ts'
@@ -17,10 +18,9 @@ export { type FileReading, readConfigFile, type ReadFile } from './read-file.ts'
 export { type Env, readVariables, type VariableRule } from './read-variables.ts'
 export { createSecret, type Secret } from './secret.ts'
 export { serviceVariables } from './service-variables.ts'
+export { storeRequired, storeRules } from './store-rules.ts'
 export {
   type RedisSettings,
-  storeFindings,
-  storeRule,
   type StoreSettings,
   storeSettings,
   type StoreValues,

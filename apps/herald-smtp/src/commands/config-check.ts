@@ -10,7 +10,7 @@ const exitConfig = 78
 export async function checkConfig(world: CommandWorld): Promise<number> {
   const { env, print } = world
   try {
-    const { settings, findings } = await readSettings({ env })
+    const { settings, findings } = await readSettings(env)
     const passes = report(findings, settings, print) && report(await probe(settings, world), settings, print)
     if (!passes) return exitConfig
     print('the configuration is good')
