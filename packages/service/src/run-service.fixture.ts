@@ -28,6 +28,11 @@ await runService({
       await new Promise((resolve) => setTimeout(resolve, 200))
       return c.text('done')
     })
+    app.get('/stuck', () => {
+      logger.info('arrived')
+      logger.flush()
+      return new Promise<Response>(() => {})
+    })
     app.get('/crash', () => {
       for (let line = 0; line < 1000; line += 1) logger.info({ line }, 'before')
       setImmediate(() => {
