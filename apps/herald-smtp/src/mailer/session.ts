@@ -105,6 +105,8 @@ function createSession(
     const { envelope, raw } = message
     const body = new Readable({
       read() {
+        // After a pause of the whole process the reply to DATA can overtake the timer; others may be sending by then.
+        if (now() >= deadline) return void this.destroy(new Error('the deadline has passed'))
         this.push(raw)
         this.push(null)
       },
@@ -118,7 +120,8 @@ function createSession(
     }
     refused = step.fault.cause === 'reply'
     if (!refused) conversation.close()
-    return judgeFault(step.fault, body.readableDidRead)
+    const fault = body.errored === null ? step.fault : ({ phase: 'data', cause: 'timeout' } as const)
+    return judgeFault(fault, body.readableDidRead)
   }
 
   async function reset(): Promise<void> {
