@@ -1,7 +1,7 @@
 import { ConfigError, judge, type ConfigProblem, type GateFinding } from '@herald/config'
 import { readSettings, type Settings } from '../config.ts'
 import { openConfiguredStore, probeFindings } from '../configured-store.ts'
-import type { CommandWorld } from './index.ts'
+import type { CommandWorld } from './run-command.ts'
 import { silentLogger } from './silent-logger.ts'
 
 const exitConfig = 78

@@ -1,7 +1,7 @@
 import { readSettings } from '../config.ts'
 import { openConfiguredStore } from '../configured-store.ts'
 import { subjectField } from '../routes/fields.ts'
-import type { CommandWorld } from './index.ts'
+import type { CommandWorld } from './run-command.ts'
 import { silentLogger } from './silent-logger.ts'
 
 /** Clears the failures of a subject, as POST /v1/unlock does, for whoever holds the service's configuration. */
