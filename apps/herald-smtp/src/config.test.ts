@@ -108,6 +108,8 @@ describe('the environment of herald-smtp', () => {
   it('never waits longer than SEND_DEADLINE, and less when SMTP_TIMEOUT_SECONDS says so', async () => {
     expect((await read({ SMTP_TIMEOUT_SECONDS: '30' })).settings.sendDeadlineMs).toBe(4_500)
     expect((await read({ SMTP_TIMEOUT_SECONDS: '2' })).settings.sendDeadlineMs).toBe(2_000)
+    // The stores take no part of a millisecond.
+    expect((await read({ SEND_DEADLINE: '1500.5ms' })).settings.sendDeadlineMs).toBe(1_500)
   })
 
   it('takes a number or off for a limit, and nothing else', async () => {

@@ -42,7 +42,7 @@ const address = () =>
 
 const sendsPerHour = () =>
   z.union([z.literal('off').transform(() => undefined), variable.integer({ min: 1, max: 1_000_000_000 })], {
-    error: 'must be a whole number from 1 to 1000000, or off',
+    error: 'must be a whole number from 1 to 1000000000, or off',
   })
 
 /** Every environment variable of herald-smtp. */
@@ -208,7 +208,10 @@ function settingsFrom(values: Values) {
     upstream: upstreamSettings(values),
     sender: senderFrom(values),
     envelopeFrom: (values.SMTP_ENVELOPE_FROM ?? values.SMTP_FROM).address,
-    sendDeadlineMs: 1000 * Math.min(values.SEND_DEADLINE, values.SMTP_TIMEOUT_SECONDS ?? Infinity),
+    // The stores keep whole milliseconds and refuse a part of one.
+    sendDeadlineMs: Math.floor(
+      1000 * Math.min(values.SEND_DEADLINE, values.SMTP_TIMEOUT_SECONDS ?? Infinity),
+    ),
     idempotencyTtlMs: values.IDEMPOTENCY_TTL_SECONDS * 1000,
     limits: {
       perRecipient: values.RATE_LIMIT_PER_RECIPIENT,
