@@ -245,9 +245,13 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
     await expect((await opening).ping()).resolves.toBeUndefined()
   })
 
-  it('lets parallel first starts agree on one marker', async () => {
-    const handles = await Promise.all(Array.from({ length: 8 }, open))
+  it('lets parallel first starts agree on one marker, and one of them say so', async () => {
+    const logged: object[] = []
+    const logger = { ...options().logger, warn: (fields: object) => void logged.push(fields) }
+    const start = () => openForTest(settings, { ...options(), logger })
+    const handles = await Promise.all(Array.from({ length: 8 }, start))
     await Promise.all(handles.map((handle) => handle.ping()))
+    expect(logged).toEqual([expect.objectContaining({ event: 'store_created' })])
   })
 
   it('keeps arguments out of its errors', async () => {

@@ -4,6 +4,7 @@ import {
   confirmedMarker,
   createMarkerGuard,
   layouts,
+  logCreated,
   newMarker,
   parseMarker,
   refusals,
@@ -151,10 +152,11 @@ async function adoptMarker(client: Redis, options: OpenOptions): Promise<Marker>
   const found = await client.get(key)
   if (found === null) {
     const refusal = await unmarkedData(client, options)
-    const created = JSON.stringify(newMarker(options))
-    if (refusal === undefined) await client.set(key, created, 'NX')
+    const created = newMarker(options)
     // Another replica's first start may have come in between; its marker counts then.
-    else if ((await client.exists(key)) === 0) throw new StoreRefused(refusal)
+    if (refusal !== undefined && (await client.exists(key)) === 0) throw new StoreRefused(refusal)
+    if (refusal === undefined && (await client.set(key, JSON.stringify(created), 'NX')) !== null)
+      logCreated(created, options)
   }
   const marker = parseMarker(found ?? (await client.get(key)))
   if (!marker)

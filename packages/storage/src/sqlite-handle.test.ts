@@ -42,6 +42,15 @@ describe('a SQLite store', () => {
     await expect(first.ping()).resolves.toBeUndefined()
   })
 
+  it('says when it was new, on the first start and on no other', async () => {
+    const logged: object[] = []
+    const logger = { ...testOptions().logger, warn: (fields: object) => void logged.push(fields) }
+    const path = sqlitePath()
+    await open(path, { logger })
+    await open(path, { logger })
+    expect(logged).toEqual([expect.objectContaining({ event: 'store_created' })])
+  })
+
   it('answers within a blink when another process holds it', async () => {
     const path = sqlitePath()
     const handle = await open(path)
