@@ -220,6 +220,23 @@ function describeBudgets({ create }: TestEngine): void {
       await expect(use(stepAt(later), later)).resolves.toMatchObject({ outcome: 'accepted' })
     })
 
+    it('hold nobody up until a date that a wrong clock gave', async () => {
+      const store = await create().open()
+      const { guess, use } = await enrol(store, 'alice')
+      const wrongClock = start + 10_000 * hour
+      for (let wrong = 0; wrong < 5; wrong++) await guess('totp', wrongClock)
+      for (let wrong = 0; wrong < 20; wrong++) await guess('backup', wrongClock)
+      await expect(store.status('alice', nextStep)).resolves.not.toHaveProperty('lockedUntil')
+      await expect(guess('backup', nextStep)).resolves.toEqual({ outcome: 'wrong' })
+      await expect(use(stepAt(nextStep), nextStep)).resolves.toMatchObject({ outcome: 'accepted' })
+    })
+
+    it('count what a replica has counted whose clock is a little ahead', async () => {
+      const { guess } = await enrol(await create().open(), 'alice')
+      for (let wrong = 0; wrong < 5; wrong++) await guess('totp', start + minute)
+      await expect(guess('totp', start)).resolves.toEqual({ outcome: 'locked', retryAfterSeconds: 90 })
+    })
+
     it('never stop TOTP for good when that is off', async () => {
       const { guess, use } = await enrol(await create().open({ lockAfterFailures: 'off' }), 'alice')
       for (let wrong = 0; wrong < 120; wrong++) await guess('totp', start + wrong * hour)
