@@ -183,8 +183,14 @@ function write<T>(database: DatabaseSync, work: () => T): T {
   }
 }
 
+/** Undefined when no file can be seen there, for whatever reason. */
 function fileAt(path: string): Stats | undefined {
-  return path === inMemory ? undefined : statSync(path, { throwIfNoEntry: false })
+  if (path === inMemory) return undefined
+  try {
+    return statSync(path)
+  } catch {
+    return undefined
+  }
 }
 
 function isSameFile(one: Stats | undefined, other: Stats | undefined): boolean {
