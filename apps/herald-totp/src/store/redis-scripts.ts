@@ -108,7 +108,7 @@ local function settleStep()
   if not last then return damaged() end
   if number <= stepFloor then
     local credential = cjson.decode(redis.call('HGET', subjectKey, 'credential:' .. credentialId))
-    return {'floored', (stepFloor + 1) * credential.periodSeconds * 1000 - now}
+    return {'floored', math.max((stepFloor + 1) * credential.periodSeconds * 1000 - now, 0)}
   end
   if number <= last then return {'replayed', 0} end
   redis.call('HSET', usedKey, 'step:' .. credentialId, number, 'at:' .. credentialId, now)

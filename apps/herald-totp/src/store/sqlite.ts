@@ -200,7 +200,7 @@ function settleStep(
   if (!credential) throw damaged()
   if (step <= stepFloor) {
     const readyAt = (stepFloor + 1) * Number(credential['period_seconds']) * 1000
-    return { outcome: 'floored', retryAfterSeconds: Math.ceil((readyAt - now) / 1000) }
+    return { outcome: 'floored', retryAfterSeconds: Math.ceil(Math.max(readyAt - now, 0) / 1000) }
   }
   if (step <= Number(credential['last_step'])) return { outcome: 'replayed' }
   deps.sql.useStep.run(step, now, found.tag, credentialId)

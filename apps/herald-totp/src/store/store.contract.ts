@@ -155,6 +155,8 @@ function describeVerification({ create }: TestEngine): void {
       const step = stepAt(nextStep)
       const floored = use(step, nextStep + second, { stepFloor: step + 1 })
       await expect(floored).resolves.toEqual({ outcome: 'floored', retryAfterSeconds: 59 })
+      const past = use(step, nextStep + 40 * second, { stepFloor: step })
+      await expect(past).resolves.toEqual({ outcome: 'floored', retryAfterSeconds: 0 })
       await expect(use(step, nextStep, { stepFloor: step - 1 })).resolves.toMatchObject({
         outcome: 'accepted',
       })
