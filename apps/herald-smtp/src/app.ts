@@ -1,4 +1,4 @@
-import type { Authenticator } from '@herald/auth'
+import type { Authenticator, Scope } from '@herald/auth'
 import {
   authenticate,
   createErrorHandler,
@@ -14,6 +14,7 @@ import {
   type ServiceEnv,
 } from '@herald/service'
 import { Hono } from 'hono'
+import { listTemplates, preview } from './routes/preview.ts'
 import { refuse } from './routes/refuse.ts'
 import { send } from './routes/send.ts'
 
@@ -31,17 +32,19 @@ type Options = Parameters<typeof send>[1] & { name: string; bodyBytesMax: number
 export function createApp(deps: Deps, options: Options): Hono<ServiceEnv> {
   const { authenticator, logger, serviceMetrics: metrics, now, randomBytes, ready, isDraining } = deps
   const render: RenderRefusal = (c, reason, message) => refuse(c, reason, { message })
+  const guarded = (scope: Scope) =>
+    [
+      readBody({ bytesMax: options.bodyBytesMax }),
+      authenticate({ authenticator, metrics }),
+      requireScope(scope),
+    ] as const
   const app = new Hono<ServiceEnv>()
 
   app.use(requestContext({ logger, metrics, now, randomBytes }))
   app.route('/', healthRoutes({ service: options.name, ready, isDraining, metrics, healthz: 'always' }))
-  app.post(
-    '/v1/send',
-    readBody({ bytesMax: options.bodyBytesMax }),
-    authenticate({ authenticator, metrics }),
-    requireScope('smtp:send'),
-    send(deps, options),
-  )
+  app.post('/v1/send', ...guarded('smtp:send'), send(deps, options))
+  app.post('/v1/preview', ...guarded('smtp:admin'), preview(deps))
+  app.get('/v1/templates', ...guarded('smtp:admin'), listTemplates)
   app.notFound(createNotFoundHandler({ app, render }))
   app.onError(createErrorHandler({ logger, render }))
   return app

@@ -23,8 +23,11 @@ import {
   type VariableRule,
 } from '@herald/config'
 import { z } from 'zod'
+import type { Brand } from './domain/content.ts'
 import type { Sender } from './domain/message.ts'
 import { parseRecipient, type Recipient } from './domain/recipient.ts'
+import { defaultLayout } from './domain/templates/default-layout.ts'
+import { compileLayout, type LayoutError } from './domain/templates/layout.ts'
 import { upstreamDefaults, type UpstreamSettings } from './mailer/mailer.ts'
 
 const defaults = { name: 'herald-smtp', port: 8085 }
@@ -40,6 +43,8 @@ const address = () =>
     })
     return z.NEVER
   })
+
+const color = () => z.string().regex(/^#[0-9a-f]{6}$/i, { error: 'must be a colour such as #2563eb' })
 
 const sendsPerHour = () =>
   z.union([z.literal('off').transform(() => undefined), variable.integer({ min: 1, max: 1_000_000_000 })], {
@@ -104,6 +109,22 @@ export const variables = z.object({
     .duration({ minSeconds: 0.5, maxSeconds: 60 })
     .prefault('4.5s')
     .describe('Longest time from a request to its answer'),
+
+  MAIL_BRAND_NAME: variable
+    .text({ maxLength: 60 })
+    .optional()
+    .describe('Name at the head of a mail; unset means SMTP_FROM_NAME, or else the domain of SMTP_FROM'),
+  MAIL_LOGO_TEXT: variable
+    .text({ maxLength: 12 })
+    .optional()
+    .describe(
+      'Short text on colour beside it, in place of a picture; unset means the first letter of the name',
+    ),
+  MAIL_BRAND_COLOR: color().prefault('#2563eb').describe('That colour, as #rrggbb'),
+  MAIL_LAYOUT_FILE: variable
+    .parsedFile(compileLayout, (error) => error as LayoutError)
+    .optional()
+    .describe('HTML file in place of the built-in layout; see docs/decisions/0015'),
 
   IDEMPOTENCY_TTL_SECONDS: variable
     .integer({ min: 1, max: 86_400 })
@@ -189,6 +210,8 @@ function settingsFrom(values: Values) {
     store: namesStore(values) ? storeSettings(values, defaults.name) : inMemory,
     upstream: upstreamSettings(values),
     sender: senderFrom(values),
+    brand: brandFrom(values),
+    layout: values.MAIL_LAYOUT_FILE ?? compileLayout(defaultLayout),
     envelopeFrom: (values.SMTP_ENVELOPE_FROM ?? values.SMTP_FROM).address,
     sendDeadlineMs: 1000 * Math.min(values.SEND_DEADLINE, values.SMTP_TIMEOUT_SECONDS ?? Infinity),
     idempotencyTtlMs: values.IDEMPOTENCY_TTL_SECONDS * 1000,
@@ -228,6 +251,16 @@ function senderFrom({ SMTP_FROM, SMTP_FROM_NAME: name, SMTP_REPLY_TO: replyTo }:
     domain: SMTP_FROM.domain,
     ...(name !== undefined && { name }),
     ...(replyTo && { replyTo: replyTo.address }),
+  }
+}
+
+function brandFrom(values: Values): Brand {
+  const name = values.MAIL_BRAND_NAME ?? values.SMTP_FROM_NAME ?? values.SMTP_FROM.domain
+  const [first] = new Intl.Segmenter().segment(name)
+  return {
+    name,
+    logo: values.MAIL_LOGO_TEXT ?? first?.segment.toLocaleUpperCase() ?? '',
+    color: values.MAIL_BRAND_COLOR,
   }
 }
 

@@ -4,6 +4,7 @@ import { createCallers, credentialsOf } from './callers.ts'
 import { readSettings, type Settings } from './config.ts'
 import { openConfiguredStore, probeFindings } from './configured-store.ts'
 import { obtainDigestKey } from './digest-key.ts'
+import { createComposer } from './domain/content.ts'
 import { createDelivery } from './domain/delivery.ts'
 import { createDigests, type Digests } from './domain/fingerprint.ts'
 import { createIdempotency } from './domain/idempotency.ts'
@@ -95,6 +96,7 @@ async function build(parts: Parts) {
         { ttlMs: settings.idempotencyTtlMs },
       ),
       sendMail: createSendMail(parts, digests, onFault),
+      composeContent: createComposer({ brand: settings.brand, layout: settings.layout }),
       digests,
       metrics: smtpMetrics,
       serviceMetrics: metrics,

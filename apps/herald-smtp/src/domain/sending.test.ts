@@ -5,7 +5,7 @@ import { parseRecipient } from './recipient.ts'
 import { createSending } from './sending.ts'
 
 const recipient = parseRecipient('u@x.example')!
-const mail = { caller: 'herald', recipient, content: { subject: 'Login', text: 'Code' } }
+const mail = { caller: 'herald', recipient, content: { subject: 'Login', text: 'Code', html: '' } }
 const silentStore: Buckets = { take: () => new Promise(() => {}), giveBack: () => Promise.resolve() }
 const brokenStore: Buckets = { ...silentStore, take: () => Promise.reject(new Error('down')) }
 

@@ -1,7 +1,8 @@
 import { refusal, type Answer, type RefusedAnswer } from './answer.ts'
+import type { Content } from './content.ts'
 import { unlessLate } from './deadline.ts'
 import type { Deliver } from './delivery.ts'
-import { buildMessage, type Content, type Sender } from './message.ts'
+import { buildMessage, type Sender } from './message.ts'
 import type { Protection } from './protection.ts'
 import type { Recipient } from './recipient.ts'
 

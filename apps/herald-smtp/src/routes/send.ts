@@ -1,7 +1,7 @@
 import { parseJson, Refused, type ServiceEnv } from '@herald/service'
 import type { Context } from 'hono'
 import type { Answer } from '../domain/answer.ts'
-import { chooseContent, namesUnknownTemplate } from '../domain/content.ts'
+import { namesUnknownTemplate, type ComposeContent } from '../domain/content.ts'
 import type { Digests } from '../domain/fingerprint.ts'
 import type { Call, Idempotency } from '../domain/idempotency.ts'
 import { parseRecipient, type Recipient } from '../domain/recipient.ts'
@@ -16,6 +16,7 @@ const marginMs = 300
 type Deps = {
   idempotency: Idempotency
   sendMail: SendMail
+  composeContent: ComposeContent
   digests: Digests
   metrics: SmtpMetrics
   now: () => number
@@ -24,7 +25,7 @@ type Deps = {
 
 /** POST /v1/send */
 export function send(deps: Deps, options: { senderDomain: string; sendDeadlineMs: number }) {
-  const { idempotency, sendMail, digests, metrics, now, randomBytes } = deps
+  const { idempotency, sendMail, composeContent, digests, metrics, now, randomBytes } = deps
   const { senderDomain, sendDeadlineMs } = options
 
   function callOf(c: Context<ServiceEnv>, request: SendRequest, to: string, key: string | undefined): Call {
@@ -55,7 +56,7 @@ export function send(deps: Deps, options: { senderDomain: string; sendDeadlineMs
 
     if (namesUnknownTemplate(request)) metrics.unknownTemplate()
     const call = callOf(c, request, recipient.address, key)
-    const mail = { caller: call.caller, recipient, content: chooseContent(request) }
+    const mail = { caller: call.caller, recipient, content: composeContent(request) }
     const answer = await idempotency.run(call, async (messageId, deadline) => {
       const outcome = await sendMail(mail, messageId, deadline)
       metrics.sent(outcome)
