@@ -1,3 +1,4 @@
+export { obtainChromium } from './chromium-binary.ts'
 export * from './fault-proxy.ts'
 export * from './free-port.ts'
 export { locateRedisBinary } from './redis-binary.ts'

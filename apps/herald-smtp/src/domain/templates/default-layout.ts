@@ -21,7 +21,7 @@ export const defaultLayout = `<!doctype html>
 }
 @media (prefers-color-scheme: dark) {
 .page { background: #121417 !important }
-.card { background: #1d2025 !important; border-color: #31353c !important }
+.card { background: #1d2025 !important; border-left-color: #31353c !important; border-right-color: #31353c !important; border-bottom-color: #31353c !important }
 .text { color: #eceef1 !important }
 .faint { color: #a4aab4 !important }
 .code { color: #ffffff !important; background: #2a2e35 !important; border-color: #3b4049 !important }
