@@ -5,6 +5,7 @@ import {
   authVariables,
   checkSecret,
   plaintextFindings,
+  readConfigFile,
   readVariables,
   serviceVariables,
   storeFindings,
@@ -23,12 +24,15 @@ import {
   type VariableRule,
 } from '@herald/config'
 import { z } from 'zod'
+import { dkimRule, dkimSettings, dkimVariables } from './dkim-settings.ts'
 import type { Brand } from './domain/content.ts'
 import type { Sender } from './domain/message.ts'
+import type { Origin } from './domain/sending.ts'
 import { parseRecipient, type Recipient } from './domain/recipient.ts'
 import { defaultLayout } from './domain/templates/default-layout.ts'
 import { compileLayout, type LayoutError } from './domain/templates/layout.ts'
 import { upstreamDefaults, type UpstreamSettings } from './mailer/mailer.ts'
+import { createFileSecret, readUpstreams, type ConfiguredUpstream } from './upstreams.ts'
 
 const defaults = { name: 'herald-smtp', port: 8085 }
 const hmacKeys = 'HERALD_SMTP_HMAC_KEYS'
@@ -68,7 +72,13 @@ export const variables = z.object({
     ),
   ...storeVariables,
 
-  SMTP_HOST: variable.text({ maxLength: 255 }).describe('Mail server to send through'),
+  SMTP_UPSTREAMS: z
+    .string()
+    .optional()
+    .describe(
+      'Mail servers in the order in which they are tried, as a JSON list, in place of SMTP_HOST to SMTP_SKIP_TLS_VERIFY; see docs/operations/mail-servers.md',
+    ),
+  SMTP_HOST: variable.text({ maxLength: 255 }).optional().describe('The one mail server to send through'),
   SMTP_PORT: variable
     .integer({ min: 1, max: 65_535 })
     .prefault('587')
@@ -125,6 +135,7 @@ export const variables = z.object({
     .parsedFile(compileLayout, (error) => error as LayoutError)
     .optional()
     .describe('HTML file in place of the built-in layout; see docs/decisions/0015'),
+  ...dkimVariables,
 
   IDEMPOTENCY_TTL_SECONDS: variable
     .integer({ min: 1, max: 86_400 })
@@ -159,6 +170,39 @@ const smtpUserRule: VariableRule<Values> = {
   },
 }
 
+const upstreamsRule = (readFile: ReadFile): VariableRule<Values> => ({
+  reads: [
+    'SMTP_UPSTREAMS',
+    'SMTP_HOST',
+    'SMTP_USER',
+    'SMTP_PASSWORD',
+    'SMTP_CA_FILE',
+    'SMTP_MAX_CONCURRENT_SENDS',
+  ],
+  check: (values) => {
+    const { SMTP_UPSTREAMS: list, SMTP_HOST, SMTP_USER, SMTP_PASSWORD, SMTP_CA_FILE } = values
+    if (list === undefined) {
+      return SMTP_HOST === undefined
+        ? [{ variable: 'SMTP_HOST', message: 'must be set, or SMTP_UPSTREAMS' }]
+        : []
+    }
+    const short = Object.entries({ SMTP_HOST, SMTP_USER, SMTP_PASSWORD, SMTP_CA_FILE })
+    const both = short.filter(([, value]) => value !== undefined).map(([name]) => name)
+    return [
+      ...both.map((variable) => ({ variable, message: 'and SMTP_UPSTREAMS are both set; keep one of them' })),
+      ...readUpstreams(list, listOptions(values, readFile)).problems.map((message) => ({
+        variable: 'SMTP_UPSTREAMS',
+        message,
+      })),
+    ]
+  },
+})
+
+const listOptions = (values: Values, readFile: ReadFile) => ({
+  readFile,
+  connectionsMax: values.SMTP_MAX_CONCURRENT_SENDS,
+})
+
 /** Without a word about a store the service keeps its state in memory, as the service it replaces does. */
 const inMemory: StoreSettings = { engine: 'sqlite', path: ':memory:' }
 
@@ -176,9 +220,19 @@ export type Settings = Awaited<ReturnType<typeof readSettings>>['settings']
 
 /** Reads the environment into settings and findings of the gate. Throws a ConfigError with every problem at once. */
 export async function readSettings(source: { env: Env; readFile?: ReadFile }) {
-  const rules = [tlsRule, authRule(hmacKeys), optionalStoreRule, smtpUserRule]
+  const { env, readFile = readConfigFile } = source
+  const rules = [
+    tlsRule,
+    authRule(hmacKeys),
+    optionalStoreRule,
+    smtpUserRule,
+    upstreamsRule(readFile),
+    dkimRule,
+  ]
   const { values, findings } = readVariables(variables, source, rules)
-  const settings = settingsFrom(values)
+  const listed = values.SMTP_UPSTREAMS && readUpstreams(values.SMTP_UPSTREAMS, listOptions(values, readFile))
+  const upstreams = listed ? listed.upstreams : [shortForm(values, env, readFile)]
+  const settings = settingsFrom(values, upstreams)
   const isOpen = values.ALLOW_NO_AUTH_FROM !== undefined
   return {
     settings,
@@ -186,12 +240,13 @@ export async function readSettings(source: { env: Env; readFile?: ReadFile }) {
       ...findings,
       ...authFindings(values, hmacKeys).filter(({ code }) => !(isOpen && code === 'NO_AUTH')),
       ...(await storeFindings(settings.store)),
-      ...(await upstreamFindings(settings.upstream)),
+      ...(listed ? listed.findings : []),
+      ...(await Promise.all(upstreams.map((each) => upstreamFindings(each, listed !== undefined)))).flat(),
     ],
   }
 }
 
-function settingsFrom(values: Values) {
+function settingsFrom(values: Values, upstreams: readonly ConfiguredUpstream[]) {
   return Object.freeze({
     name: values.SERVICE_NAME,
     gate: { environment: values.ENVIRONMENT, accepted: values.GATE_ACCEPT ?? new Set() },
@@ -208,9 +263,10 @@ function settingsFrom(values: Values) {
       allowNoAuthFrom: values.ALLOW_NO_AUTH_FROM,
     },
     store: namesStore(values) ? storeSettings(values, defaults.name) : inMemory,
-    upstream: upstreamSettings(values),
+    upstreams,
     sender: senderFrom(values),
     brand: brandFrom(values),
+    dkim: dkimSettings(values),
     layout: values.MAIL_LAYOUT_FILE ?? compileLayout(defaultLayout),
     envelopeFrom: (values.SMTP_ENVELOPE_FROM ?? values.SMTP_FROM).address,
     sendDeadlineMs: 1000 * Math.min(values.SEND_DEADLINE, values.SMTP_TIMEOUT_SECONDS ?? Infinity),
@@ -225,12 +281,15 @@ function settingsFrom(values: Values) {
   })
 }
 
-function upstreamSettings(values: Values): UpstreamSettings {
-  const { SMTP_USER: user, SMTP_PASSWORD: password, SMTP_CA_FILE: ca, SMTP_PORT: port } = values
+function shortForm(values: Values, env: Env, readFile: ReadFile): UpstreamSettings {
+  const { SMTP_USER: user, SMTP_CA_FILE: ca, SMTP_PORT: port, SMTP_HOST: host = '' } = values
+  const { SMTP_PASSWORD: given } = values
+  const file = env['SMTP_PASSWORD_FILE']
+  const password = given && file ? createFileSecret(file, given.reveal(), readFile) : given
   return {
     ...upstreamDefaults,
-    name: `${values.SMTP_HOST}:${port}`,
-    host: values.SMTP_HOST,
+    name: `${host}:${port}`,
+    host,
     port,
     tls: tlsMode(values),
     ...(ca !== undefined && { ca }),
@@ -264,25 +323,55 @@ function brandFrom(values: Values): Brand {
   }
 }
 
-async function upstreamFindings(upstream: UpstreamSettings): Promise<GateFinding[]> {
+const shortNames = {
+  password: 'SMTP_PASSWORD',
+  tls: 'SMTP_USE_STARTTLS',
+  verify: 'SMTP_SKIP_TLS_VERIFY',
+  encrypt: 'set SMTP_USE_STARTTLS=true, or SMTP_USE_TLS=true',
+  trust: 'set SMTP_CA_FILE to the authority of that certificate instead',
+}
+const listNames = {
+  password: 'SMTP_UPSTREAMS',
+  tls: 'SMTP_UPSTREAMS',
+  verify: 'SMTP_UPSTREAMS',
+  encrypt: 'set its tls to starttls or implicit',
+  trust: 'set its ca_file to the authority of that certificate instead',
+}
+
+async function upstreamFindings(upstream: UpstreamSettings, isListed: boolean): Promise<GateFinding[]> {
   const { host, tls, rejectUnauthorized, auth } = upstream
-  const remedy = 'set SMTP_USE_STARTTLS=true, or SMTP_USE_TLS=true'
+  const names = isListed ? listNames : shortNames
   // The relay's operator chose the password, so only what nobody chose is a finding.
-  const password = auth ? checkSecret('SMTP_PASSWORD', auth.password, { minBytes: 1 }) : []
+  const password =
+    auth && 'password' in auth ? checkSecret(names.password, auth.password, { minBytes: 1 }) : []
   return [
     ...password.filter(({ code }) => code === 'EXAMPLE_VALUE'),
-    ...(tls === 'none' ? await plaintextFindings('SMTP_PLAINTEXT', 'SMTP_USE_STARTTLS', host, remedy) : []),
-    ...(tls === 'none' || rejectUnauthorized ? [] : [unverified]),
+    ...(tls === 'none' ? await plaintextFindings('SMTP_PLAINTEXT', names.tls, host, names.encrypt) : []),
+    ...(tls === 'none' || rejectUnauthorized ? [] : [unverified(names)]),
   ]
 }
 
-const unverified: GateFinding = {
+const unverified = ({ verify, trust }: typeof shortNames): GateFinding => ({
   code: 'TLS_VERIFY_OFF',
-  variable: 'SMTP_SKIP_TLS_VERIFY',
+  variable: verify,
   message: "turns off the verification of the mail server's certificate",
-  remedy: 'set SMTP_CA_FILE to the authority of that certificate instead',
-}
+  remedy: trust,
+})
 
 function namesStore({ STORE, SQLITE_PATH, REDIS_ADDR, REDIS_URL }: StoreValues): boolean {
   return [STORE, SQLITE_PATH, REDIS_ADDR, REDIS_URL].some((value) => value !== undefined)
+}
+
+/** Who mail through each upstream is from: its own address, else SMTP_FROM. */
+export function createOrigins({
+  upstreams,
+  sender,
+  envelopeFrom,
+}: Pick<Settings, 'upstreams' | 'sender' | 'envelopeFrom'>): (upstream: string) => Origin {
+  const own = new Map(upstreams.flatMap(({ name, from }) => (from ? [[name, from] as const] : [])))
+  return (upstream) => {
+    const from = own.get(upstream)
+    if (from === undefined) return { sender, envelopeFrom }
+    return { sender: { ...sender, address: from.address, domain: from.domain }, envelopeFrom: from.address }
+  }
 }

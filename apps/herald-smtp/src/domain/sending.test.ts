@@ -26,7 +26,12 @@ function sendingOver(buckets: Buckets) {
       now: Date.now,
       onFault: (fault) => faults.push(fault),
     },
-    { sender: { address: 'n@h.example', domain: 'h.example' }, envelopeFrom: 'n@h.example' },
+    {
+      originOf: () => ({
+        sender: { address: 'n@h.example', domain: 'h.example' },
+        envelopeFrom: 'n@h.example',
+      }),
+    },
   )
   return { sendMail, faults, delivered: () => delivered }
 }

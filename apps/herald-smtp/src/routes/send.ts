@@ -103,6 +103,11 @@ function logFieldsOf(
     upstream: answer.upstream,
     ...(answer.ok
       ? { outcome: 'accepted', message_id: answer.messageId, upstream_response_id: answer.upstreamResponseId }
-      : { outcome: answer.outcome, smtp_code: answer.smtpCode, enhanced_code: answer.enhancedCode }),
+      : {
+          outcome: answer.outcome,
+          phase: answer.phase,
+          smtp_code: answer.smtpCode,
+          enhanced_code: answer.enhancedCode,
+        }),
   }
 }
