@@ -96,7 +96,10 @@ export const variable = {
    * A file with a form of its own. What `parse` throws becomes a problem that names the file and the line which `explain`
    * tells, the first being 1; the message reads on after "line 1".
    */
-  parsedFile: <T>(parse: (text: string) => T, explain: (error: unknown) => { line: number; message: string }) =>
+  parsedFile: <T>(
+    parse: (text: string) => T,
+    explain: (error: unknown) => { line: number; message: string },
+  ) =>
     fromSource(
       'file',
       z.string().transform((text, context): T => {
