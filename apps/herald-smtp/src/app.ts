@@ -15,16 +15,18 @@ import {
 } from '@herald/service'
 import { Hono } from 'hono'
 import { listTemplates, preview } from './routes/preview.ts'
+import { messages } from './routes/messages.ts'
 import { refuse } from './routes/refuse.ts'
 import { send } from './routes/send.ts'
 
-type Deps = Parameters<typeof send>[0] & {
-  authenticator: Authenticator
-  logger: Logger
-  serviceMetrics: Metrics
-  ready: () => Promise<Readiness>
-  isDraining: () => boolean
-}
+type Deps = Parameters<typeof send>[0] &
+  Parameters<typeof messages>[0] & {
+    authenticator: Authenticator
+    logger: Logger
+    serviceMetrics: Metrics
+    ready: () => Promise<Readiness>
+    isDraining: () => boolean
+  }
 
 type Options = Parameters<typeof send>[1] & { name: string; bodyBytesMax: number }
 
@@ -45,6 +47,7 @@ export function createApp(deps: Deps, options: Options): Hono<ServiceEnv> {
   app.post('/v1/send', ...guarded('smtp:send'), send(deps, options))
   app.post('/v1/preview', ...guarded('smtp:admin'), preview(deps))
   app.get('/v1/templates', ...guarded('smtp:admin'), listTemplates)
+  app.get('/v1/messages/:id', ...guarded('smtp:read'), messages(deps))
   app.notFound(createNotFoundHandler({ app, render }))
   app.onError(createErrorHandler({ logger, render }))
   return app

@@ -141,6 +141,10 @@ export const variables = z.object({
     .integer({ min: 1, max: 86_400 })
     .prefault('300')
     .describe('How long a key answers with the mail that it sent'),
+  MESSAGE_TTL: variable
+    .duration({ minSeconds: 1, maxSeconds: 30 * 86_400 })
+    .prefault('1h')
+    .describe('How long GET /v1/messages tells what became of a mail'),
   IDEMPOTENCY_MAX_ENTRIES: variable
     .integer({ min: 0, max: 1_000_000_000 })
     .optional()
@@ -271,6 +275,7 @@ function settingsFrom(values: Values, upstreams: readonly ConfiguredUpstream[]) 
     envelopeFrom: (values.SMTP_ENVELOPE_FROM ?? values.SMTP_FROM).address,
     sendDeadlineMs: 1000 * Math.min(values.SEND_DEADLINE, values.SMTP_TIMEOUT_SECONDS ?? Infinity),
     idempotencyTtlMs: values.IDEMPOTENCY_TTL_SECONDS * 1000,
+    messageTtlMs: values.MESSAGE_TTL * 1000,
     limits: {
       perRecipient: values.RATE_LIMIT_PER_RECIPIENT,
       perCaller: values.RATE_LIMIT_PER_CALLER,

@@ -11,6 +11,7 @@ import { createDigests, type Digests } from './domain/fingerprint.ts'
 import { createIdempotency } from './domain/idempotency.ts'
 import { createProtection } from './domain/protection.ts'
 import { createSending } from './domain/sending.ts'
+import { createTrail } from './domain/trail.ts'
 import { createSmtpMetrics, type SmtpMetrics } from './metrics.ts'
 import { createReadiness } from './readiness.ts'
 import { refusals } from './refusals.ts'
@@ -97,6 +98,7 @@ async function build(parts: Parts) {
         { ttlMs: settings.idempotencyTtlMs },
       ),
       sendMail: createSendMail(parts, digests, onFault),
+      trail: createTrail({ store: store.calls, now, onFault }, { ttlMs: settings.messageTtlMs }),
       composeContent: createComposer({ brand: settings.brand, layout: settings.layout }),
       digests,
       metrics: smtpMetrics,
