@@ -1,5 +1,3 @@
-const fonts = "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
-
 /**
  * The layout that MAIL_LAYOUT_FILE replaces. Every look stands inline, for clients that drop styles; the style sheet adds
  * dark mode and narrow screens. The classes `text`, `faint` and `code` are those of the content.
@@ -29,7 +27,7 @@ export const defaultLayout = `<!doctype html>
 </style>
 </head>
 <body class="page" style="margin:0;padding:40px 16px;background:#f2f4f7">
-<div class="card" style="max-width:480px;margin:0 auto;background:#ffffff;border:1px solid #e2e5ea;border-top:4px solid {{color}};border-radius:10px;font-family:${fonts}">
+<div class="card" style="max-width:480px;margin:0 auto;background:#ffffff;border:1px solid #e2e5ea;border-top:4px solid {{color}};border-radius:10px;font-family:-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif">
 <div class="head" style="padding:24px 32px 0">
 <span style="display:inline-block;padding:0 10px;border-radius:8px;background:{{color}};color:{{ink}};font-size:16px;font-weight:700;line-height:32px">{{logo}}</span>&nbsp;
 <span class="text" style="color:#15181d;font-size:16px;font-weight:600;line-height:32px">{{brand}}</span>
