@@ -56,6 +56,7 @@ const upstream = z.strictObject({
   auth: z.union([passwordAuth, clientCredentialsAuth, serviceAccountAuth]).optional(),
   from: z.string().max(254).optional(),
   connections: z.int().min(1).max(1_000).optional(),
+  messages_per_connection: z.int().min(1).max(1_000_000).default(upstreamDefaults.messagesPerConnection),
 })
 
 const upstreamList = z.array(upstream).min(1).max(8)
@@ -165,6 +166,7 @@ function upstreamFrom(
     tls: tlsModes[entry.tls ?? (port === 465 ? 'implicit' : 'starttls')],
     rejectUnauthorized: !entry.skip_tls_verify,
     connectionsMax: entry.connections ?? connectionsMax,
+    messagesPerConnection: entry.messages_per_connection,
     ...(ca && { ca }),
     ...(auth && { auth: authFrom(auth, `${place}.auth`, files) }),
     ...(sender && { from: sender }),
