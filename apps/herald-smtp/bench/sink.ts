@@ -25,7 +25,7 @@ const secureContext = createSecureContext({
 const dot = Buffer.from('\r\n.\r\n')
 
 function talk(socket: Socket, isSecure: boolean): void {
-  let pending = Buffer.alloc(0)
+  let pending: Buffer = Buffer.alloc(0)
   let inBody = false
 
   const replies: Record<string, (line: string) => string | undefined> = {
