@@ -23,7 +23,7 @@ const services = [
   {
     app: 'herald-smtp',
     variables: smtp.variables,
-    readSettings: (env: Environment) => smtp.readSettings({ env }),
+    readSettings: smtp.readSettings,
     others: { SMTP_HOST: '127.0.0.1', SMTP_FROM: 'noreply@herald.test' },
   },
 ] as const
@@ -78,6 +78,31 @@ describe.each(services)('infra/env/$app.env.example', ({ app, variables, readSet
 
   it('passes the gate of production once it is filled in', async () => {
     expect(await refusedBy(readSettings({ ...filled(file), ...others }))).toEqual([])
+  })
+})
+
+describe.each(services)('the environment of $app', ({ readSettings }) => {
+  it('is refused for what is malformed and for what the gate refuses in one round, values never', async () => {
+    const marker = 'marker-of-a-key'
+    const environment = {
+      LOG_LEVEL: marker,
+      API_KEY: marker,
+      REDIS_URL: `redis://:${marker}@192.0.2.1`,
+      REDIS_DB: marker,
+      TLS_CLIENT_CA_FILE: marker,
+    }
+    const error: unknown = await readSettings(environment).catch((thrown: unknown) => thrown)
+    if (!(error instanceof ConfigError)) throw error
+    expect(error.problems.map(({ variable, code = '' }) => `${variable} ${code}`.trim())).toEqual(
+      expect.arrayContaining([
+        'LOG_LEVEL',
+        'REDIS_DB',
+        'TLS_CLIENT_CA_FILE',
+        'API_KEY WEAK_KEY',
+        'REDIS_URL REDIS_PLAINTEXT',
+      ]),
+    )
+    expect(JSON.stringify(error.problems) + error.message).not.toContain(marker)
   })
 })
 
@@ -164,6 +189,6 @@ describe('the environment that the compose files of the suite hand over', () => 
       SMTP_USE_STARTTLS: 'true',
       IDEMPOTENCY_TTL_SECONDS: '300',
     }
-    expect(await refusedBy(smtp.readSettings({ env: environment }))).toEqual([])
+    expect(await refusedBy(smtp.readSettings(environment))).toEqual([])
   })
 })

@@ -1,15 +1,15 @@
 import { parseHmacKeys } from '@herald/auth'
 import {
-  authFindings,
-  authRule,
+  authRules,
   authVariables,
   checkSecret,
+  gatePolicy,
+  noAuthRule,
   plaintextFindings,
   readConfigFile,
   readVariables,
   serviceVariables,
-  storeFindings,
-  storeRule,
+  storeRules,
   storeSettings,
   storeVariables,
   tlsRule,
@@ -18,7 +18,6 @@ import {
   variable,
   type Env,
   type GateFinding,
-  type ReadFile,
   type StoreSettings,
   type StoreValues,
   type VariableRule,
@@ -52,7 +51,7 @@ const color = () => z.string().regex(/^#[0-9a-f]{6}$/i, { error: 'must be a colo
 
 const sendsPerHour = () =>
   z.union([z.literal('off').transform(() => undefined), variable.integer({ min: 1, max: 1_000_000_000 })], {
-    error: 'must be a whole number from 1 to 1000000, or off',
+    error: 'must be a whole number from 1 to 1000000000, or off',
   })
 
 /** Every environment variable of herald-smtp. */
@@ -174,46 +173,95 @@ const smtpUserRule: VariableRule<Values> = {
   },
 }
 
-const upstreamsRule = (readFile: ReadFile): VariableRule<Values> => ({
-  reads: [
-    'SMTP_UPSTREAMS',
-    'SMTP_HOST',
-    'SMTP_USER',
-    'SMTP_PASSWORD',
-    'SMTP_CA_FILE',
-    'SMTP_MAX_CONCURRENT_SENDS',
-  ],
+const upstreamNames = ['SMTP_UPSTREAMS', 'SMTP_HOST', 'SMTP_USER', 'SMTP_PASSWORD', 'SMTP_CA_FILE'] as const
+
+const listRule: VariableRule<Values> = {
+  reads: [...upstreamNames, 'SMTP_MAX_CONCURRENT_SENDS'],
   check: (values) => {
-    const { SMTP_UPSTREAMS: list, SMTP_HOST, SMTP_USER, SMTP_PASSWORD, SMTP_CA_FILE } = values
-    if (list === undefined) {
-      return SMTP_HOST === undefined
-        ? [{ variable: 'SMTP_HOST', message: 'must be set, or SMTP_UPSTREAMS' }]
+    const [list, ...shortForm] = upstreamNames
+    if (values[list] === undefined) {
+      return values.SMTP_HOST === undefined
+        ? [{ variable: 'SMTP_HOST', message: `must be set, or ${list}` }]
         : []
     }
-    const short = Object.entries({ SMTP_HOST, SMTP_USER, SMTP_PASSWORD, SMTP_CA_FILE })
-    const both = short.filter(([, value]) => value !== undefined).map(([name]) => name)
     return [
-      ...both.map((variable) => ({ variable, message: 'and SMTP_UPSTREAMS are both set; keep one of them' })),
-      ...readUpstreams(list, listOptions(values, readFile)).problems.map((message) => ({
-        variable: 'SMTP_UPSTREAMS',
-        message,
-      })),
+      ...shortForm
+        .filter((name) => values[name] !== undefined)
+        .map((variable) => ({ variable, message: `and ${list} are both set; keep one of them` })),
+      ...listedUpstreams(values).problems.map((message) => ({ variable: list, message })),
     ]
   },
-})
+  find: async (values) => {
+    const { upstreams, findings } = listedUpstreams(values)
+    return [...findings, ...(await Promise.all(upstreams.map(listFindings))).flat()]
+  },
+}
 
-const listOptions = (values: Values, readFile: ReadFile) => ({
-  readFile,
-  connectionsMax: values.SMTP_MAX_CONCURRENT_SENDS,
-})
+function listedUpstreams({ SMTP_UPSTREAMS: list, SMTP_MAX_CONCURRENT_SENDS: connectionsMax }: Values) {
+  if (list === undefined) return { upstreams: [], problems: [], findings: [] }
+  return readUpstreams(list, { readFile: readConfigFile, connectionsMax })
+}
+
+async function listFindings({
+  host,
+  tls,
+  rejectUnauthorized,
+  auth,
+}: UpstreamSettings): Promise<GateFinding[]> {
+  const name = 'SMTP_UPSTREAMS'
+  const password = auth && 'password' in auth ? checkSecret(name, auth.password, { minBytes: 1 }) : []
+  return [
+    ...password.filter(({ code }) => code === 'EXAMPLE_VALUE'),
+    ...(tls === 'none'
+      ? await plaintextFindings('SMTP_PLAINTEXT', name, host, 'set its tls to starttls or implicit')
+      : []),
+    ...(tls === 'none' || rejectUnauthorized ? [] : [unverified(name, 'its ca_file')]),
+  ]
+}
+
+const tlsModeVariables = ['SMTP_PORT', 'SMTP_USE_TLS', 'SMTP_USE_STARTTLS'] as const
+
+const upstreamRules: readonly VariableRule<Values>[] = [
+  {
+    reads: ['SMTP_PASSWORD'],
+    // The relay's operator chose the password, so only what nobody chose is a finding.
+    find: ({ SMTP_PASSWORD: password }) =>
+      (password ? checkSecret('SMTP_PASSWORD', password, { minBytes: 1 }) : []).filter(
+        ({ code }) => code === 'EXAMPLE_VALUE',
+      ),
+  },
+  {
+    reads: ['SMTP_HOST', ...tlsModeVariables],
+    find: (values) => {
+      const remedy = 'set SMTP_USE_STARTTLS=true, or SMTP_USE_TLS=true'
+      const { SMTP_HOST: host } = values
+      return host !== undefined && tlsMode(values) === 'none'
+        ? plaintextFindings('SMTP_PLAINTEXT', 'SMTP_USE_STARTTLS', host, remedy)
+        : []
+    },
+  },
+  {
+    reads: ['SMTP_SKIP_TLS_VERIFY', ...tlsModeVariables],
+    find: (values) =>
+      values.SMTP_SKIP_TLS_VERIFY && tlsMode(values) !== 'none'
+        ? [unverified('SMTP_SKIP_TLS_VERIFY', 'SMTP_CA_FILE')]
+        : [],
+  },
+]
+
+const rules: readonly VariableRule<Values>[] = [
+  tlsRule,
+  ...authRules(hmacKeys),
+  noAuthRule(['API_KEY', 'HMAC_SECRET', hmacKeys, 'ALLOW_NO_AUTH_FROM']),
+  ...storeRules,
+  smtpUserRule,
+  ...upstreamRules,
+  listRule,
+  dkimRule,
+]
 
 /** Without a word about a store the service keeps its state in memory, as the service it replaces does. */
 const inMemory: StoreSettings = { engine: 'sqlite', path: ':memory:' }
-
-const optionalStoreRule: VariableRule<Values> = {
-  reads: storeRule.reads,
-  check: (values) => (namesStore(values) ? storeRule.check(values) : []),
-}
 
 /** Known before anything is judged, so that also a refused start logs under its name. */
 export function serviceName(env: Env): string {
@@ -223,37 +271,17 @@ export function serviceName(env: Env): string {
 export type Settings = Awaited<ReturnType<typeof readSettings>>['settings']
 
 /** Reads the environment into settings and findings of the gate. Throws a ConfigError with every problem at once. */
-export async function readSettings(source: { env: Env; readFile?: ReadFile }) {
-  const { env, readFile = readConfigFile } = source
-  const rules = [
-    tlsRule,
-    authRule(hmacKeys),
-    optionalStoreRule,
-    smtpUserRule,
-    upstreamsRule(readFile),
-    dkimRule,
-  ]
-  const { values, findings } = readVariables(variables, source, rules)
-  const listed = values.SMTP_UPSTREAMS && readUpstreams(values.SMTP_UPSTREAMS, listOptions(values, readFile))
-  const upstreams = listed ? listed.upstreams : [shortForm(values, env, readFile)]
-  const settings = settingsFrom(values, upstreams)
-  const isOpen = values.ALLOW_NO_AUTH_FROM !== undefined
-  return {
-    settings,
-    findings: [
-      ...findings,
-      ...authFindings(values, hmacKeys).filter(({ code }) => !(isOpen && code === 'NO_AUTH')),
-      ...(await storeFindings(settings.store)),
-      ...(listed ? listed.findings : []),
-      ...(await Promise.all(upstreams.map((each) => upstreamFindings(each, listed !== undefined)))).flat(),
-    ],
-  }
+export async function readSettings(env: Env) {
+  const { values, findings } = await readVariables(variables, { env }, rules)
+  const listed = listedUpstreams(values).upstreams
+  const upstreams = listed.length > 0 ? listed : [shortForm(values, env)]
+  return { settings: settingsFrom(values, upstreams), findings }
 }
 
 function settingsFrom(values: Values, upstreams: readonly ConfiguredUpstream[]) {
   return Object.freeze({
     name: values.SERVICE_NAME,
-    gate: { environment: values.ENVIRONMENT, accepted: values.GATE_ACCEPT ?? new Set() },
+    gate: gatePolicy(values),
     logLevel: values.LOG_LEVEL,
     host: values.HOST,
     port: values.PORT,
@@ -273,7 +301,10 @@ function settingsFrom(values: Values, upstreams: readonly ConfiguredUpstream[]) 
     dkim: dkimSettings(values),
     layout: values.MAIL_LAYOUT_FILE ?? compileLayout(defaultLayout),
     envelopeFrom: (values.SMTP_ENVELOPE_FROM ?? values.SMTP_FROM).address,
-    sendDeadlineMs: 1000 * Math.min(values.SEND_DEADLINE, values.SMTP_TIMEOUT_SECONDS ?? Infinity),
+    // The stores keep whole milliseconds and refuse a part of one.
+    sendDeadlineMs: Math.floor(
+      1000 * Math.min(values.SEND_DEADLINE, values.SMTP_TIMEOUT_SECONDS ?? Infinity),
+    ),
     idempotencyTtlMs: values.IDEMPOTENCY_TTL_SECONDS * 1000,
     messageTtlMs: values.MESSAGE_TTL * 1000,
     limits: {
@@ -286,11 +317,11 @@ function settingsFrom(values: Values, upstreams: readonly ConfiguredUpstream[]) 
   })
 }
 
-function shortForm(values: Values, env: Env, readFile: ReadFile): UpstreamSettings {
+function shortForm(values: Values, env: Env): UpstreamSettings {
   const { SMTP_USER: user, SMTP_CA_FILE: ca, SMTP_PORT: port, SMTP_HOST: host = '' } = values
   const { SMTP_PASSWORD: given } = values
   const file = env['SMTP_PASSWORD_FILE']
-  const password = given && file ? createFileSecret(file, given.reveal(), readFile) : given
+  const password = given && file ? createFileSecret(file, given.reveal(), readConfigFile) : given
   return {
     ...upstreamDefaults,
     name: `${host}:${port}`,
@@ -328,39 +359,11 @@ function brandFrom(values: Values): Brand {
   }
 }
 
-const shortNames = {
-  password: 'SMTP_PASSWORD',
-  tls: 'SMTP_USE_STARTTLS',
-  verify: 'SMTP_SKIP_TLS_VERIFY',
-  encrypt: 'set SMTP_USE_STARTTLS=true, or SMTP_USE_TLS=true',
-  trust: 'set SMTP_CA_FILE to the authority of that certificate instead',
-}
-const listNames = {
-  password: 'SMTP_UPSTREAMS',
-  tls: 'SMTP_UPSTREAMS',
-  verify: 'SMTP_UPSTREAMS',
-  encrypt: 'set its tls to starttls or implicit',
-  trust: 'set its ca_file to the authority of that certificate instead',
-}
-
-async function upstreamFindings(upstream: UpstreamSettings, isListed: boolean): Promise<GateFinding[]> {
-  const { host, tls, rejectUnauthorized, auth } = upstream
-  const names = isListed ? listNames : shortNames
-  // The relay's operator chose the password, so only what nobody chose is a finding.
-  const password =
-    auth && 'password' in auth ? checkSecret(names.password, auth.password, { minBytes: 1 }) : []
-  return [
-    ...password.filter(({ code }) => code === 'EXAMPLE_VALUE'),
-    ...(tls === 'none' ? await plaintextFindings('SMTP_PLAINTEXT', names.tls, host, names.encrypt) : []),
-    ...(tls === 'none' || rejectUnauthorized ? [] : [unverified(names)]),
-  ]
-}
-
-const unverified = ({ verify, trust }: typeof shortNames): GateFinding => ({
+const unverified = (variable: string, authority: string): GateFinding => ({
   code: 'TLS_VERIFY_OFF',
-  variable: verify,
+  variable,
   message: "turns off the verification of the mail server's certificate",
-  remedy: trust,
+  remedy: `set ${authority} to the authority of that certificate instead`,
 })
 
 function namesStore({ STORE, SQLITE_PATH, REDIS_ADDR, REDIS_URL }: StoreValues): boolean {

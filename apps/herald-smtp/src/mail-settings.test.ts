@@ -8,7 +8,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { readSettings } from './config.ts'
 
 const needed = { SMTP_HOST: '127.0.0.1', SMTP_FROM: 'noreply@mail.herald.example' }
-const read = (env: Record<string, string>) => readSettings({ env: { ...needed, ...env } })
+const read = (env: Record<string, string>) => readSettings({ ...needed, ...env })
 
 async function problemsOf(env: Record<string, string>): Promise<string[]> {
   try {

@@ -31,7 +31,7 @@ type Parts = StartContext &
 /** Environment, gate, store, gate again with what the store says of itself, mailer, app; throws before anything is served. */
 export async function start(context: StartContext, world: World): Promise<StartedService> {
   const { logger, metrics } = context
-  const { settings, findings } = await readSettings({ env: world.env })
+  const { settings, findings } = await readSettings(world.env)
   logger.level = settings.logLevel
   enforceGate(findings, settings.gate, context)
   const store = await openConfiguredStore(settings.store, { ...world, logger })

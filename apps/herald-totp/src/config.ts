@@ -1,14 +1,15 @@
 import { parseHmacKeys } from '@herald/auth'
 import {
-  authFindings,
-  authRule,
+  authRules,
   authVariables,
   checkSecret,
   createSecret,
+  gatePolicy,
+  noAuthRule,
   readVariables,
   serviceVariables,
-  storeFindings,
-  storeRule,
+  storeRequired,
+  storeRules,
   storeSettings,
   storeVariables,
   tlsRule,
@@ -99,9 +100,19 @@ export const variables = z.object({
 type Values = z.output<typeof variables>
 
 const rules: readonly VariableRule<Values>[] = [
-  storeRule,
+  storeRequired,
+  ...storeRules,
   tlsRule,
-  authRule(hmacKeys),
+  ...authRules(hmacKeys),
+  noAuthRule(['API_KEY', 'HMAC_SECRET', hmacKeys]),
+  ...(['HERALD_TOTP_ENCRYPTION_KEY', 'TOTP_KEYRING'] as const).map((name): VariableRule<Values> => ({
+    reads: [name],
+    find: ({ [name]: keyring }) => (keyring ? keyFindings(name, keyring) : []),
+  })),
+  {
+    reads: ['EXPOSE_SECRET_IN_ENROLL'],
+    find: (values) => (values.EXPOSE_SECRET_IN_ENROLL ? [exposedSecret] : []),
+  },
   {
     reads: ['HERALD_TOTP_ENCRYPTION_KEY', 'TOTP_KEYRING'],
     check: ({ HERALD_TOTP_ENCRYPTION_KEY: key, TOTP_KEYRING: keyring }) => {
@@ -128,17 +139,15 @@ export type Settings = Awaited<ReturnType<typeof readSettings>>['settings']
 
 /** Reads the environment into settings and findings of the gate. Throws a ConfigError with every problem at once. */
 export async function readSettings(env: Env) {
-  const { values, findings } = readVariables(variables, { env }, rules)
-  const store = storeSettings(values, defaults.name)
-  const keyring = keyringOf(values)
+  const { values, findings } = await readVariables(variables, { env }, rules)
   const settings = Object.freeze({
     host: values.HOST,
     port: values.PORT,
     logLevel: values.LOG_LEVEL,
     tls: tlsSettings(values),
-    gate: { environment: values.ENVIRONMENT, accepted: values.GATE_ACCEPT ?? new Set() },
-    store,
-    keyring,
+    gate: gatePolicy(values),
+    store: storeSettings(values, defaults.name),
+    keyring: keyringOf(values),
     auth: {
       apiKey: values.API_KEY,
       adminApiKey: values.ADMIN_API_KEY,
@@ -164,16 +173,7 @@ export async function readSettings(env: Env) {
       isTrustedProxy: values.TRUSTED_PROXIES ?? (() => false),
     },
   })
-  return {
-    settings,
-    findings: [
-      ...findings,
-      ...keyFindings(values.TOTP_KEYRING ? 'TOTP_KEYRING' : 'HERALD_TOTP_ENCRYPTION_KEY', keyring),
-      ...authFindings(values, hmacKeys),
-      ...(values.EXPOSE_SECRET_IN_ENROLL ? [exposedSecret] : []),
-      ...(await storeFindings(store)),
-    ],
-  }
+  return { settings, findings }
 }
 
 function keyringOf(values: Values): KeyringSettings {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { ConfigError } from '@herald/config'
 import { runService } from '@herald/service'
-import { runCommand } from './commands/index.ts'
+import { runCommand } from './commands/run-command.ts'
 import { serviceName } from './config.ts'
 import { start } from './start.ts'
 

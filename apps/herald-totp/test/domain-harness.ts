@@ -23,7 +23,9 @@ export function createClock(start = 1_800_000_000_000) {
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** The domain on a real SQLite file, with a clock that the test moves; `opened` counts the boxes opened so far. */
-export async function openDomain(options: { skew?: number; perAddressMinute?: number } = {}) {
+export async function openDomain(
+  options: { skew?: number; perAddressMinute?: number; ttlSeconds?: number } = {},
+) {
   const directory = mkdtempSync(join(tmpdir(), 'herald-totp-'))
   const clock = createClock()
   const settings = {

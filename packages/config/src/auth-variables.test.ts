@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { authFindings, authRule, authVariables } from './auth-variables.ts'
+import { authRules, authVariables, noAuthRule } from './auth-variables.ts'
 import { readVariables } from './read-variables.ts'
 import { variable } from './variable.ts'
 
@@ -15,25 +15,30 @@ const schema = z.object({
     )
     .optional(),
 })
-const read = (env: Record<string, string>) => readVariables(schema, { env }, [authRule('KEYS')]).values
-const codes = (env: Record<string, string>) =>
-  authFindings(read(env), 'KEYS').map(({ code, variable: name }) => `${name} ${code}`)
+const rules = [...authRules('KEYS'), noAuthRule<z.output<typeof schema>>(['API_KEY', 'HMAC_SECRET', 'KEYS'])]
+const read = (env: Record<string, string>) => readVariables(schema, { env }, rules)
 
-describe('authRule', () => {
+async function codes(env: Record<string, string>): Promise<string[]> {
+  const { findings } = await read(env)
+  return findings
+    .filter(({ code }) => code !== 'ENV_BACKEND')
+    .map((found) => `${found.variable} ${found.code}`)
+}
+
+describe('authRules', () => {
   it.each([
     [{ HMAC_DEFAULT_KEY_ID: 'k1' }, 'HMAC_DEFAULT_KEY_ID must name a key of KEYS'],
     [{ HMAC_DEFAULT_KEY_ID: 'k2', KEYS: '{"k1":"x"}' }, 'HMAC_DEFAULT_KEY_ID must name a key of KEYS'],
     [{ API_KEY: 'x', ADMIN_API_KEY: 'x' }, 'ADMIN_API_KEY must differ from API_KEY'],
-  ])('refuses %j', (env, message) => {
-    expect(() => read(env as Record<string, string>)).toThrow(message)
+  ])('refuse %j', async (env, message) => {
+    await expect(read(env as Record<string, string>)).rejects.toThrow(message)
   })
 
-  it('takes a default key id that the map holds', () => {
-    expect(read({ HMAC_DEFAULT_KEY_ID: 'k1', KEYS: '{"k1":"x"}' }).HMAC_DEFAULT_KEY_ID).toBe('k1')
+  it('take a default key id that the map holds', async () => {
+    const { values } = await read({ HMAC_DEFAULT_KEY_ID: 'k1', KEYS: '{"k1":"x"}' })
+    expect(values.HMAC_DEFAULT_KEY_ID).toBe('k1')
   })
-})
 
-describe('authFindings', () => {
   it.each([
     [{}, ['API_KEY NO_AUTH']],
     [{ ADMIN_API_KEY: key('a') }, ['API_KEY NO_AUTH']],
@@ -41,7 +46,7 @@ describe('authFindings', () => {
     [{ API_KEY: 'short' }, ['API_KEY WEAK_KEY']],
     [{ HMAC_SECRET: key('h') }, ['HMAC_SECRET HMAC_V1']],
     [{ KEYS: JSON.stringify({ k1: key('1'), k2: 'short' }) }, ['KEYS WEAK_KEY', 'KEYS HMAC_V1']],
-  ])('finds in %j: %j', (env, expected) => {
-    expect(codes(env as Record<string, string>)).toEqual(expected)
+  ])('find in %j: %j', async (env, expected) => {
+    expect(await codes(env as Record<string, string>)).toEqual(expected)
   })
 })

@@ -29,43 +29,51 @@ export type AuthValues<K extends string> = {
   HMAC_DEFAULT_KEY_ID?: string | undefined
 } & { [Name in K]?: ReadonlyMap<string, string> | undefined }
 
-/** `hmacKeys` names the service's variable that holds the map of HMAC keys. */
-export function authRule<K extends string>(hmacKeys: K): VariableRule<AuthValues<K>> {
-  return {
-    reads: ['API_KEY', 'ADMIN_API_KEY', 'HMAC_DEFAULT_KEY_ID', hmacKeys],
-    check: (values) => {
-      const keyId = values.HMAC_DEFAULT_KEY_ID
-      const unknownId = keyId !== undefined && !values[hmacKeys]?.has(keyId)
-      const sameKey =
-        values.ADMIN_API_KEY !== undefined && values.ADMIN_API_KEY.reveal() === values.API_KEY?.reveal()
-      return [
-        ...(unknownId
-          ? [{ variable: 'HMAC_DEFAULT_KEY_ID', message: `must name a key of ${hmacKeys}` }]
-          : []),
-        ...(sameKey ? [{ variable: 'ADMIN_API_KEY', message: 'must differ from API_KEY' }] : []),
-      ]
+/**
+ * What contradicts itself, HMAC_V1, and what `checkSecret` says about each configured credential. `hmacKeys` names the
+ * service's variable that holds the map of HMAC keys.
+ */
+export function authRules<K extends string>(hmacKeys: K): VariableRule<AuthValues<K>>[] {
+  return [
+    ...(['API_KEY', 'ADMIN_API_KEY', 'HMAC_SECRET'] as const).map((name): VariableRule<AuthValues<K>> => ({
+      reads: [name],
+      find: ({ [name]: secret }) => (secret ? checkSecret(name, secret, { minBytes: keyBytesMin }) : []),
+    })),
+    {
+      reads: ['API_KEY', 'ADMIN_API_KEY'],
+      check: ({ API_KEY, ADMIN_API_KEY }) =>
+        ADMIN_API_KEY !== undefined && ADMIN_API_KEY.reveal() === API_KEY?.reveal()
+          ? [{ variable: 'ADMIN_API_KEY', message: 'must differ from API_KEY' }]
+          : [],
     },
-  }
+    {
+      reads: ['HMAC_DEFAULT_KEY_ID', hmacKeys],
+      check: ({ HMAC_DEFAULT_KEY_ID: keyId, [hmacKeys]: keys }) =>
+        keyId !== undefined && !keys?.has(keyId)
+          ? [{ variable: 'HMAC_DEFAULT_KEY_ID', message: `must name a key of ${hmacKeys}` }]
+          : [],
+    },
+    {
+      reads: [hmacKeys],
+      find: ({ [hmacKeys]: keys }) =>
+        [...(keys?.values() ?? [])].flatMap((key) =>
+          checkSecret(hmacKeys, createSecret(key), { minBytes: keyBytesMin }),
+        ),
+    },
+    {
+      reads: ['HMAC_SECRET', hmacKeys],
+      find: ({ HMAC_SECRET, [hmacKeys]: keys }) =>
+        keys || HMAC_SECRET ? [signsWithV1(keys ? hmacKeys : 'HMAC_SECRET')] : [],
+    },
+  ]
 }
 
-/** NO_AUTH, HMAC_V1 and what `checkSecret` says about each configured credential. */
-export function authFindings<K extends string>(values: AuthValues<K>, hmacKeys: K): GateFinding[] {
-  const { API_KEY, ADMIN_API_KEY, HMAC_SECRET } = values
-  const keys = [...(values[hmacKeys] ?? new Map<string, string>()).values()]
-  const secrets: [string, Secret | undefined][] = [
-    ['API_KEY', API_KEY],
-    ['ADMIN_API_KEY', ADMIN_API_KEY],
-    ['HMAC_SECRET', HMAC_SECRET],
-    ...keys.map((key): [string, Secret] => [hmacKeys, createSecret(key)]),
-  ]
-  const findings = secrets.flatMap(([variable, secret]) =>
-    secret ? checkSecret(variable, secret, { minBytes: keyBytesMin }) : [],
-  )
-  const hmacVariable = keys.length > 0 ? hmacKeys : 'HMAC_SECRET'
-  const hasHmac = keys.length > 0 || HMAC_SECRET !== undefined
-  if (hasHmac) findings.push(signsWithV1(hmacVariable))
-  if (!hasHmac && API_KEY === undefined) findings.push(noAuth)
-  return findings
+/** NO_AUTH, unless one of the variables is set that let callers in. */
+export function noAuthRule<V>(admitting: readonly (keyof V & string)[]): VariableRule<V> {
+  return {
+    reads: admitting,
+    find: (values) => (admitting.some((name) => values[name] !== undefined) ? [] : [noAuth]),
+  }
 }
 
 const noAuth: GateFinding = {

@@ -39,6 +39,14 @@ export type GateFinding = {
 
 export type GatePolicy = { environment: Environment; accepted: ReadonlySet<GateCode> }
 
+/** What the variables of that name say; what cannot be read is taken at its strictest. */
+export function gatePolicy(values: {
+  ENVIRONMENT?: Environment
+  GATE_ACCEPT?: ReadonlySet<GateCode> | undefined
+}): GatePolicy {
+  return { environment: values.ENVIRONMENT ?? 'production', accepted: values.GATE_ACCEPT ?? new Set() }
+}
+
 /** Findings refuse in production alone, and there only when their code is not accepted; all others warn. */
 export function judge(
   findings: readonly GateFinding[],

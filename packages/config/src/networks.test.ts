@@ -49,6 +49,7 @@ describe('parseNetworks', () => {
     '126.0.0.0/7',
     '169.254.0.0/16',
     '::ffff:0:0/96',
+    '::1/64',
     'loopback,8.8.8.8',
   ])('confined refuses %s', (text) => {
     expect(parseNetworks(text, { confined: true })).toBeUndefined()

@@ -6,7 +6,7 @@ export type Networks = (address: string) => boolean
 type Range = [ipaddr.IPv4 | ipaddr.IPv6, number]
 
 const loopback: readonly Range[] = [ipaddr.parseCIDR('127.0.0.0/8'), ipaddr.parseCIDR('::1/128')]
-const confinedRanges = new Set(['loopback', 'private', 'uniqueLocal'])
+const privateRanges = new Set(['private', 'uniqueLocal'])
 const confinedPrefixMin = 16
 
 /**
@@ -37,8 +37,6 @@ function parseEntry(entry: string): readonly Range[] | undefined {
 }
 
 function isTooWide([base, bits]: Range): boolean {
-  if (loopback.some(([known, knownBits]) => known.toString() === base.toString() && bits >= knownBits)) {
-    return false
-  }
-  return bits < confinedPrefixMin || !confinedRanges.has(base.range())
+  if (base.range() === 'loopback') return bits < (base.kind() === 'ipv4' ? 8 : 128)
+  return bits < confinedPrefixMin || !privateRanges.has(base.range())
 }

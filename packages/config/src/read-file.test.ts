@@ -57,6 +57,13 @@ describe('readConfigFile', () => {
     expect(JSON.stringify(reading)).not.toContain(folder)
   })
 
+  it.runIf(process.platform === 'linux')(
+    'reads to the end a file whose size the system does not state',
+    () => {
+      expect(readConfigFile('/proc/sys/kernel/ostype')).toMatchObject({ text: 'Linux\n' })
+    },
+  )
+
   it('takes exactly 64 KiB', () => {
     expect(readConfigFile(write('x'.repeat(65_536)))).toMatchObject({ ok: true })
   })

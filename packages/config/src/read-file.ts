@@ -28,13 +28,12 @@ export function readConfigFile(path: string): FileReading {
 }
 
 function readDescriptor(descriptor: number, path: string): FileReading {
-  const { mode, ...stat } = fstatSync(descriptor)
+  const { mode } = fstatSync(descriptor)
   if ((mode & constants.S_IFMT) !== constants.S_IFREG)
     return { ok: false, message: 'must name a regular file' }
-  const buffer = Buffer.alloc(Math.min(stat.size, bytesMax) + 1)
-  const length = readSync(descriptor, buffer)
-  if (length > bytesMax) return { ok: false, message: 'names a file larger than 64 KiB' }
-  const text = decode(buffer.subarray(0, length))
+  const bytes = readToEnd(descriptor)
+  if (bytes.length > bytesMax) return { ok: false, message: 'names a file larger than 64 KiB' }
+  const text = decode(bytes)
   if (text === undefined) return { ok: false, message: 'names a file that is not UTF-8 text' }
   return {
     ok: true,
@@ -42,6 +41,16 @@ function readDescriptor(descriptor: number, path: string): FileReading {
     writableByOthers: (mode & 0o022) !== 0,
     readableByOthers: (mode & 0o004) !== 0 && !isGuarded(realpathSync(path)),
   }
+}
+
+/** At most one byte more than is allowed; a stated size is not believed, since some file systems state none. */
+function readToEnd(descriptor: number): Buffer {
+  const buffer = Buffer.alloc(bytesMax + 1)
+  let length = 0
+  for (let read = -1; read !== 0 && length < buffer.length; length += read) {
+    read = readSync(descriptor, buffer, { offset: length })
+  }
+  return buffer.subarray(0, length)
 }
 
 function decode(bytes: Uint8Array): string | undefined {

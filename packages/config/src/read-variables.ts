@@ -1,15 +1,18 @@
 import { z } from 'zod'
 import { ConfigError, type ConfigProblem } from './config-error.ts'
-import type { GateFinding } from './gate.ts'
+import { type GateFinding, gatePolicy, judge } from './gate.ts'
 import { type FileReading, type ReadFile, readConfigFile } from './read-file.ts'
 import { piecesOf, sourceOf } from './variable-source.ts'
 
 export type Env = Readonly<Record<string, string | undefined>>
 
-/** A condition over several variables; it is judged only when each of those it reads is right by itself. */
+/** What variables mean together; it is asked only when each of those it reads is right by itself. */
 export type VariableRule<V> = {
   reads: readonly (keyof V & string)[]
-  check: (values: V) => readonly ConfigProblem[]
+  /** What cannot be meant: it refuses every start. */
+  check?: (values: V) => readonly ConfigProblem[]
+  /** What the gate is to judge. */
+  find?: (values: V) => readonly GateFinding[] | Promise<readonly GateFinding[]>
 }
 
 type Settled = { value: unknown; problem?: undefined } | { problem: ConfigProblem }
@@ -17,13 +20,14 @@ type Lookup = { text?: string; problem?: ConfigProblem; findings: readonly GateF
 
 /**
  * Reads the variables of a schema; an empty one counts as unset. Throws a ConfigError with every problem at once, those
- * of the rules included. Variables are judged one by one: what spans several is a rule, not a refinement of the object.
+ * of the rules and what the gate refuses included. Without a problem it leaves the findings to the gate. Variables are
+ * judged one by one: what spans several is a rule, not a refinement of the object.
  */
-export function readVariables<S extends z.ZodObject>(
+export async function readVariables<S extends z.ZodObject>(
   schema: S,
   source: { env: Env; readFile?: ReadFile },
   rules: readonly VariableRule<z.output<S>>[] = [],
-): { values: z.output<S>; findings: readonly GateFinding[] } {
+): Promise<{ values: z.output<S>; findings: readonly GateFinding[] }> {
   const values: Record<string, unknown> = {}
   const findings: GateFinding[] = []
   const problems: ConfigProblem[] = []
@@ -42,10 +46,13 @@ export function readVariables<S extends z.ZodObject>(
     }
   }
   const settled = Object.freeze(values) as z.output<S>
-  for (const rule of rules) {
-    if (!rule.reads.some((name) => wrong.has(name))) problems.push(...rule.check(settled))
-  }
-  if (problems.length > 0) throw new ConfigError(problems)
+  const askable = rules.filter((rule) => !rule.reads.some((name) => wrong.has(name)))
+  problems.push(...askable.flatMap((rule) => rule.check?.(settled) ?? []))
+  findings.push(
+    ...(await Promise.all(askable.map(async (rule) => (await rule.find?.(settled)) ?? []))).flat(),
+  )
+  if (problems.length > 0)
+    throw new ConfigError([...problems, ...judge(findings, gatePolicy(values)).refused])
   return { values: settled, findings }
 }
 

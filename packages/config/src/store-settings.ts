@@ -1,9 +1,4 @@
-import { ConfigError, type ConfigProblem } from './config-error.ts'
-import { checkSecret } from './check-secret.ts'
-import type { GateFinding } from './gate.ts'
-import { plaintextFindings } from './plaintext.ts'
-import { parseAddress, parseRedisUrl } from './redis-address.ts'
-import type { VariableRule } from './read-variables.ts'
+import { type Address, parseAddress, parseRedisUrl } from './redis-address.ts'
 import type { Secret } from './secret.ts'
 import { variable } from './variable.ts'
 
@@ -77,42 +72,17 @@ export type RedisSettings = {
   tls?: { serverName?: string; /** PEM text. */ ca?: string; rejectUnauthorized: boolean }
 }
 
-export const storeRule: VariableRule<StoreValues> = {
-  reads: Object.keys(storeVariables) as (keyof StoreValues)[],
-  check: storeProblems,
-}
-
-/** `service` names the file that STORE=sqlite alone stands for. Throws a ConfigError where `storeRule` finds a problem. */
+/** Of values that the rules have let pass. `service` names the file that STORE=sqlite alone stands for. */
 export function storeSettings(values: StoreValues, service: string): StoreSettings {
-  const problems = storeProblems(values)
-  if (problems.length > 0) throw new ConfigError(problems)
-  if (engineOf(values) === 'sqlite') {
-    return { engine: 'sqlite', path: values.SQLITE_PATH ?? `${service}.sqlite` }
-  }
-  return redisSettings(values)
+  const engine = engineOf(values)
+  if (engine === undefined) throw new TypeError('storeRequired lets no start come here without a store')
+  return engine === 'sqlite'
+    ? { engine, path: values.SQLITE_PATH ?? `${service}.sqlite` }
+    : redisSettings(values)
 }
 
-/** What the gate says about the way to the store, before it is opened. */
-export async function storeFindings(settings: StoreSettings): Promise<GateFinding[]> {
-  if (settings.engine === 'sqlite') return []
-  const { host, password, tls } = settings
-  return [
-    ...(password ? checkSecret('REDIS_PASSWORD', password, { minBytes: 1 }) : []),
-    ...(tls?.rejectUnauthorized === false ? [unverified] : []),
-    ...(tls
-      ? []
-      : await plaintextFindings('REDIS_PLAINTEXT', 'REDIS_ADDR', host, 'set REDIS_TLS_ENABLED=true')),
-  ]
-}
-
-const unverified: GateFinding = {
-  code: 'TLS_VERIFY_OFF',
-  variable: 'REDIS_TLS_INSECURE_SKIP_VERIFY',
-  message: "turns off the verification of Redis's certificate",
-  remedy: 'set REDIS_TLS_CA_FILE to the authority of that certificate instead',
-}
-
-function engineOf({
+/** Undefined where no variable names a store. */
+export function engineOf({
   STORE,
   SQLITE_PATH,
   REDIS_ADDR,
@@ -125,7 +95,7 @@ function engineOf({
 
 function redisSettings(values: StoreValues): RedisSettings {
   const url = values.REDIS_URL
-  const { host, port } = url ?? parseAddress(values.REDIS_ADDR ?? 'localhost:6379') ?? { host: '', port: 0 }
+  const { host, port } = addressOf(values)
   const username = url?.username ?? values.REDIS_USERNAME
   const password = url?.password ?? values.REDIS_PASSWORD
   return {
@@ -148,50 +118,12 @@ function redisTls(values: StoreValues): NonNullable<RedisSettings['tls']> {
   }
 }
 
-function speaksTls({ REDIS_URL, REDIS_TLS_ENABLED }: StoreValues): boolean {
+export function addressOf({ REDIS_URL, REDIS_ADDR = 'localhost:6379' }: StoreValues): Address {
+  const address = REDIS_URL ?? parseAddress(REDIS_ADDR)
+  if (address === undefined) throw new TypeError('the schema lets no such REDIS_ADDR pass')
+  return address
+}
+
+export function speaksTls({ REDIS_URL, REDIS_TLS_ENABLED }: StoreValues): boolean {
   return REDIS_URL?.tls ?? REDIS_TLS_ENABLED ?? false
-}
-
-/** Two sources for one fact are refused, since either could be the one that was meant. */
-function storeProblems(values: StoreValues): ConfigProblem[] {
-  const { STORE, SQLITE_PATH, REDIS_ADDR, REDIS_URL: url } = values
-  const redisVariable = REDIS_ADDR === undefined ? 'REDIS_URL' : 'REDIS_ADDR'
-  const namesRedis = REDIS_ADDR !== undefined || url !== undefined
-  const conflicts: [boolean, string, string][] = [
-    [engineOf(values) === undefined, 'STORE', 'must be set, or one of SQLITE_PATH, REDIS_ADDR and REDIS_URL'],
-    [
-      namesRedis && SQLITE_PATH !== undefined,
-      'SQLITE_PATH',
-      `and ${redisVariable} are both set; keep one of them`,
-    ],
-    [STORE === 'sqlite' && namesRedis, redisVariable, 'is set although STORE is sqlite'],
-    [STORE === 'redis' && SQLITE_PATH !== undefined, 'SQLITE_PATH', 'is set although STORE is redis'],
-    [
-      REDIS_ADDR !== undefined && url !== undefined,
-      'REDIS_URL',
-      'and REDIS_ADDR are both set; keep one of them',
-    ],
-    [both(url?.username, values.REDIS_USERNAME), 'REDIS_USERNAME', 'is set although REDIS_URL names a user'],
-    [
-      both(url?.password, values.REDIS_PASSWORD),
-      'REDIS_PASSWORD',
-      'is set although REDIS_URL holds a password',
-    ],
-    [both(url?.db, values.REDIS_DB), 'REDIS_DB', 'is set although REDIS_URL names a database'],
-    [
-      url !== undefined && both(url.tls, values.REDIS_TLS_ENABLED) && url.tls !== values.REDIS_TLS_ENABLED,
-      'REDIS_TLS_ENABLED',
-      'contradicts REDIS_URL; rediss:// means TLS',
-    ],
-    ...(['REDIS_TLS_CA_FILE', 'REDIS_TLS_SERVER_NAME'] as const).map((name): [boolean, string, string] => [
-      namesRedis && values[name] !== undefined && !speaksTls(values),
-      name,
-      'is set although TLS is off; set REDIS_TLS_ENABLED=true or use rediss://',
-    ]),
-  ]
-  return conflicts.flatMap(([holds, name, message]) => (holds ? [{ variable: name, message }] : []))
-}
-
-function both(one: unknown, other: unknown): boolean {
-  return one !== undefined && other !== undefined
 }

@@ -1,5 +1,5 @@
+import { createSecureContext } from 'node:tls'
 import type { ConfigProblem } from './config-error.ts'
-import { ConfigError } from './config-error.ts'
 import type { VariableRule } from './read-variables.ts'
 import type { Secret } from './secret.ts'
 import { variable } from './variable.ts'
@@ -30,28 +30,40 @@ export type TlsSettings = { cert: string; key: Secret; clientCa?: string }
 
 export const tlsRule: VariableRule<TlsValues> = {
   reads: ['TLS_CERT_FILE', 'TLS_KEY_FILE', 'TLS_CLIENT_CA_FILE'],
-  check: tlsProblems,
+  check: (values) => {
+    const { TLS_CERT_FILE: cert, TLS_KEY_FILE: key, TLS_CLIENT_CA_FILE: clientCa } = values
+    if (cert !== undefined && key === undefined) {
+      return [{ variable: 'TLS_KEY_FILE', message: 'must be set together with TLS_CERT_FILE' }]
+    }
+    if (key !== undefined && cert === undefined) {
+      return [{ variable: 'TLS_CERT_FILE', message: 'must be set together with TLS_KEY_FILE' }]
+    }
+    if (clientCa !== undefined && cert === undefined) {
+      return [{ variable: 'TLS_CLIENT_CA_FILE', message: 'needs TLS_CERT_FILE and TLS_KEY_FILE' }]
+    }
+    const settings = tlsSettings(values)
+    return settings === undefined || canServe(settings) ? [] : [unusable]
+  },
 }
 
-/** Undefined means plain HTTP. Throws a ConfigError where `tlsRule` finds a problem. */
+/** Of values that the rule has let pass; undefined means plain HTTP. */
 export function tlsSettings(values: TlsValues): TlsSettings | undefined {
-  const problems = tlsProblems(values)
-  if (problems.length > 0) throw new ConfigError(problems)
   const { TLS_CERT_FILE: cert, TLS_KEY_FILE: key, TLS_CLIENT_CA_FILE: clientCa } = values
   if (cert === undefined || key === undefined) return undefined
   return { cert, key, ...(clientCa !== undefined && { clientCa }) }
 }
 
-function tlsProblems(values: TlsValues): ConfigProblem[] {
-  const { TLS_CERT_FILE: cert, TLS_KEY_FILE: key, TLS_CLIENT_CA_FILE: clientCa } = values
-  if (cert !== undefined && key === undefined) {
-    return [{ variable: 'TLS_KEY_FILE', message: 'must be set together with TLS_CERT_FILE' }]
+const unusable: ConfigProblem = {
+  variable: 'TLS_KEY_FILE',
+  message:
+    'and TLS_CERT_FILE cannot serve TLS: the key must be that of the first certificate, and strong enough',
+}
+
+function canServe({ cert, key, clientCa }: TlsSettings): boolean {
+  try {
+    createSecureContext({ cert, key: key.reveal(), ca: clientCa })
+    return true
+  } catch {
+    return false
   }
-  if (key !== undefined && cert === undefined) {
-    return [{ variable: 'TLS_CERT_FILE', message: 'must be set together with TLS_KEY_FILE' }]
-  }
-  if (clientCa !== undefined && cert === undefined) {
-    return [{ variable: 'TLS_CLIENT_CA_FILE', message: 'needs TLS_CERT_FILE and TLS_KEY_FILE' }]
-  }
-  return []
 }

@@ -97,35 +97,40 @@ describe('the TLS files of a listener', () => {
     return { ok: true, text, writableByOthers: false, readableByOthers: path.includes('open') }
   }
   const schema = z.object(tlsVariables)
-  const settle = (env: Record<string, string>) => {
-    const { values, findings } = readVariables(schema, { env, readFile }, [tlsRule])
+  const settle = async (env: Record<string, string>) => {
+    const { values, findings } = await readVariables(schema, { env, readFile }, [tlsRule])
     return { settings: tlsSettings(values), findings }
   }
   beforeAll(async () => {
-    const { ca, valid } = await createTestCertificates()
+    const { ca, valid, wrongName } = await createTestCertificates()
     Object.assign(files, {
       ca,
       cert: valid.cert,
       'open-cert': valid.cert,
       key: valid.key,
       'open-key': valid.key,
+      'other-key': wrongName.key,
     })
   })
 
-  it('are read into PEM texts, the key as a secret', () => {
-    const { settings } = settle({ TLS_CERT_FILE: 'cert', TLS_KEY_FILE: 'key', TLS_CLIENT_CA_FILE: 'ca' })
+  it('are read into PEM texts, the key as a secret', async () => {
+    const { settings } = await settle({
+      TLS_CERT_FILE: 'cert',
+      TLS_KEY_FILE: 'key',
+      TLS_CLIENT_CA_FILE: 'ca',
+    })
     expect(settings?.cert).toContain('BEGIN CERTIFICATE')
     expect(settings?.clientCa).toContain('BEGIN CERTIFICATE')
     expect(settings?.key.reveal()).toContain('PRIVATE KEY')
     expect(JSON.stringify(settings)).not.toContain('PRIVATE KEY')
   })
 
-  it('may be absent altogether', () => {
-    expect(settle({}).settings).toBeUndefined()
+  it('may be absent altogether', async () => {
+    expect((await settle({})).settings).toBeUndefined()
   })
 
-  it('may be open to others if they are not private', () => {
-    const { findings } = settle({ TLS_CERT_FILE: 'open-cert', TLS_KEY_FILE: 'open-key' })
+  it('may be open to others if they are not private', async () => {
+    const { findings } = await settle({ TLS_CERT_FILE: 'open-cert', TLS_KEY_FILE: 'open-key' })
     expect(findings).toMatchObject([{ code: 'FILE_PERMS', variable: 'TLS_KEY_FILE' }])
   })
 
@@ -136,9 +141,11 @@ describe('the TLS files of a listener', () => {
     [{ TLS_CERT_FILE: 'key', TLS_KEY_FILE: 'key' }, 'TLS_CERT_FILE'],
     [{ TLS_CERT_FILE: 'cert', TLS_KEY_FILE: 'cert' }, 'TLS_KEY_FILE'],
     [{ TLS_CERT_FILE: 'none', TLS_KEY_FILE: 'key' }, 'TLS_CERT_FILE'],
-  ])('refuse %j by naming %s', (env, name) => {
-    expect(() => settle(env as Record<string, string>)).toThrow(ConfigError)
-    expect(() => settle(env as Record<string, string>)).toThrow(new RegExp(`^${name} [^;]*$`))
+    [{ TLS_CERT_FILE: 'cert', TLS_KEY_FILE: 'other-key' }, 'TLS_KEY_FILE'],
+  ])('refuse %j by naming %s', async (env, name) => {
+    const settled = settle(env)
+    await expect(settled).rejects.toThrow(ConfigError)
+    await expect(settled).rejects.toThrow(new RegExp(`^${name} [^;]*$`))
   })
 })
 

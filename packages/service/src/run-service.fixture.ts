@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type GateFinding, readVariables, serviceVariables, variable } from '@herald/config'
+import { type GateFinding, gatePolicy, readVariables, serviceVariables, variable } from '@herald/config'
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { describeRefusal } from './app.fixture.ts'
@@ -17,9 +17,8 @@ await runService({
   service: 'herald-test',
   process,
   start: async ({ logger, metrics }) => {
-    const { values } = readVariables(schema, { env: process.env })
-    const policy = { environment: values.ENVIRONMENT, accepted: values.GATE_ACCEPT ?? new Set() }
-    enforceGate(values.FINDINGS as GateFinding[], policy, { logger, metrics })
+    const { values } = await readVariables(schema, { env: process.env })
+    enforceGate(values.FINDINGS as GateFinding[], gatePolicy(values), { logger, metrics })
     if (process.env['HANG'] !== undefined) await new Promise(() => setInterval(() => {}, 1000))
     const app = new Hono()
     app.get('/metrics', async (c) => c.text(await metrics.registry.metrics()))
@@ -28,6 +27,11 @@ await runService({
       logger.flush()
       await new Promise((resolve) => setTimeout(resolve, 200))
       return c.text('done')
+    })
+    app.get('/stuck', () => {
+      logger.info('arrived')
+      logger.flush()
+      return new Promise<Response>(() => {})
     })
     app.get('/crash', () => {
       for (let line = 0; line < 1000; line += 1) logger.info({ line }, 'before')

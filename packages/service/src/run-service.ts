@@ -13,7 +13,7 @@ export type StartedService = Omit<Parameters<typeof serve>[0], 'logger'> & {
 
 export type StartContext = { logger: Logger; metrics: Metrics; isDraining: () => boolean }
 
-type ServiceProcess = Pick<NodeJS.Process, 'on' | 'once' | 'exit'>
+type ServiceProcess = Pick<NodeJS.Process, 'on' | 'off' | 'exit'>
 
 /** EX_CONFIG of sysexits: starting again without a change will not help. */
 const exitConfig = 78
@@ -66,9 +66,15 @@ async function runUntil(
   logger.info('stopped')
 }
 
+/** After the first one signals are the system's again, so that the next one ends the process. */
 function stopSignal(process: ServiceProcess): Promise<string> {
+  const names = ['SIGTERM', 'SIGINT'] as const
   return new Promise((resolve) => {
-    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, resolve)
+    const stop = (name: string) => {
+      for (const each of names) process.off(each, stop)
+      resolve(name)
+    }
+    for (const each of names) process.on(each, stop)
   })
 }
 

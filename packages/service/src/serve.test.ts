@@ -66,6 +66,21 @@ describe('serve', () => {
     expect((await fetch(`${url}/livez`, { method: 'HEAD' })).status).toBe(200)
   })
 
+  it.each([
+    ['no Host', 'GET /livez HTTP/1.1\r\n\r\n', 400],
+    ['a Host that is none', 'GET /livez HTTP/1.1\r\nHost: a b\r\n\r\n', 400],
+    ['an expectation nobody knows', 'GET /v1/none HTTP/1.1\r\nHost: a\r\nExpect: b\r\n\r\n', 401],
+    ['a thousand headers', `GET /livez HTTP/1.1\r\nHost: a\r\n${'b:\r\n'.repeat(1001)}\r\n`, 431],
+  ])('answers %s in the one shape, and with every header', async (_, text, status) => {
+    const { port } = await start()
+    const client = await connectRaw(port)
+    client.send(text)
+    const answer = await client.until(/"request_id":"[^"]+"\}$/)
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(answer).toMatch(/^x-content-type-options: nosniff\r$/im)
+    client.socket.destroy()
+  })
+
   it('takes a body in chunks, and refuses it once they are too many', async () => {
     const { port } = await start()
     const client = await connectRaw(port)

@@ -51,10 +51,13 @@ export async function serve(options: {
   })
   const connections = createConnections()
   const server = createHttpServer(options.tls, options.timeouts ?? defaultTimeouts)
-  server.on('request', (incoming: IncomingMessage, outgoing: ServerResponse) => {
+  const answer = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     connections.answering(outgoing)
     void listener(incoming, outgoing)
-  })
+  }
+  server.on('request', answer)
+  // Left to Node, an expectation that is not 100-continue would get a bare 417.
+  server.on('checkExpectation', answer)
   server.on('connection', connections.accepted)
   server.on('secureConnection', connections.secured)
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
@@ -85,6 +88,8 @@ function createHttpServer(tls: ServeTls | undefined, timeouts: ServeTimeouts): S
     requestTimeout: timeouts.requestMs,
     keepAliveTimeout: timeouts.keepAliveMs,
     connectionsCheckingInterval: Math.min(1000, timeouts.headersMs),
+    // Without a Host there is no URL, which the listener refuses in our shape; Node would in its own.
+    requireHostHeader: false,
   }
   if (!tls) return createServer(http)
   return createTlsServer({

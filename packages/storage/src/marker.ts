@@ -45,6 +45,11 @@ export function newMarker(options: Pick<OpenOptions, 'schema' | 'now' | 'randomB
   }
 }
 
+/** Tells that this start took the store for a new one: on any but the first, its data was lost. */
+export function logCreated({ storeId }: Marker, { logger }: Pick<OpenOptions, 'logger'>): void {
+  logger.warn({ event: 'store_created', store_id: storeId }, 'an empty store was found and marked as ours')
+}
+
 /** The marker that an operator's confirmation leaves behind: the one found, or a new one, with the time of the confirmation. */
 export function confirmedMarker(found: Marker | undefined, options: OpenOptions): Marker {
   if (found) assertSchema(found, options.schema)

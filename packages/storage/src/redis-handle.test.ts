@@ -96,13 +96,60 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
     expect(Number(await admin.get('n'))).toBeLessThanOrEqual(65)
   })
 
-  it('runs a script that Redis has forgotten, once', async () => {
+  it('sends a script that Redis has forgotten with the next call, and none a second time', async () => {
     const handle = await open()
     const count = handle.script(countLua)
-    await handle.run(() => count(['n'], []))
+    const callThrice = () => Promise.allSettled([1, 2, 3].map(() => handle.run(() => count(['n'], []))))
+    await callThrice()
     await admin.script('FLUSH')
-    expect(await Promise.all([1, 2, 3].map(() => handle.run(() => count(['n'], []))))).toEqual([2, 3, 4])
+    for (const answer of await callThrice()) expect(answer).toMatchObject({ reason: unavailable })
+    for (const answer of await callThrice()) expect(answer).toMatchObject({ status: 'fulfilled' })
+    expect(await admin.get('n')).toBe('6')
   })
+
+  it.each<[string, (handle: RedisHandle) => (n: number) => Promise<unknown>]>([
+    [
+      'scripts',
+      (handle) => {
+        const echo = handle.script('return ARGV[1]')
+        return (n) => handle.run(() => echo([], [n]))
+      },
+    ],
+    ['reads', (handle) => (n) => handle.runMarked((client) => client.get(`n:${n}`))],
+    [
+      'reads of several',
+      (handle) => async (n) => (await handle.runMarked((client) => client.mget(`n:${n}`)))[0],
+    ],
+  ])('gives none of many %s the answer of another when a reply is left out', async (_, prepare) => {
+    const logged: unknown[] = []
+    const logger = { ...options().logger, warn: (fields: object) => void logged.push(fields) }
+    const handle = (await openForTest(settings, { ...options(), logger })) as RedisHandle
+    const ask = prepare(handle)
+    const numbers = Array.from({ length: 32 }, (__, index) => index)
+    for (const n of numbers) await admin.set(`n:${n}`, n)
+    await ask(0)
+    // Redis leaves out the reply to what comes next on this connection.
+    handle.client.stream.write('CLIENT REPLY SKIP\r\n')
+    const asked = await Promise.allSettled([...numbers, ...numbers].map(ask))
+    expect(asked.some(({ status }) => status === 'rejected')).toBe(true)
+    for (const [index, answer] of asked.entries()) {
+      if (answer.status === 'fulfilled') expect(answer.value).toBe(String(index % 32))
+      else expect(answer.reason).toMatchObject(unavailable)
+    }
+    await expect.poll(() => isBack(handle), { timeout: 5000 }).toBe(true)
+    expect(await ask(7)).toBe('7')
+    expect(logged).toContainEqual(expect.objectContaining({ event: 'redis_given_up' }))
+  })
+
+  it.each(['nil', 'false', '0', "''", '{}', "redis.status_reply('x')"])(
+    'hands on what a script answers: %s',
+    async (answer) => {
+      const handle = await open()
+      const script = handle.script(`return ${answer}`)
+      const plain: unknown = await admin.eval(`return ${answer}`, 0)
+      expect(await handle.run(() => script([], []))).toEqual(plain)
+    },
+  )
 
   it('is unavailable in bounded time when Redis was killed, and comes back with it', async () => {
     const handle = await open()
@@ -198,9 +245,13 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
     await expect((await opening).ping()).resolves.toBeUndefined()
   })
 
-  it('lets parallel first starts agree on one marker', async () => {
-    const handles = await Promise.all(Array.from({ length: 8 }, open))
+  it('lets parallel first starts agree on one marker, and one of them say so', async () => {
+    const logged: object[] = []
+    const logger = { ...options().logger, warn: (fields: object) => void logged.push(fields) }
+    const start = () => openForTest(settings, { ...options(), logger })
+    const handles = await Promise.all(Array.from({ length: 8 }, start))
     await Promise.all(handles.map((handle) => handle.ping()))
+    expect(logged).toEqual([expect.objectContaining({ event: 'store_created' })])
   })
 
   it('keeps arguments out of its errors', async () => {

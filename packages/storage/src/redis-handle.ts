@@ -1,10 +1,10 @@
 import type { Redis } from 'ioredis'
-import { createHash } from 'node:crypto'
 import {
   assertSchema,
   confirmedMarker,
   createMarkerGuard,
   layouts,
+  logCreated,
   newMarker,
   parseMarker,
   refusals,
@@ -12,7 +12,8 @@ import {
   type MarkerGuard,
 } from './marker.ts'
 import { createRedisClient } from './redis-client.ts'
-import type { RedisHandle, Script } from './store-handle.ts'
+import { createScripts } from './redis-script.ts'
+import type { RedisHandle } from './store-handle.ts'
 import type { OpenOptions, RedisSettings } from './store-settings.ts'
 import { StoreRefused, StoreUnavailable } from './store-unavailable.ts'
 
@@ -55,9 +56,19 @@ function createRedisHandle(client: Redis, guard: MarkerGuard, options: OpenOptio
   let recognition: Promise<void> | undefined
   client.on('close', () => connection++)
 
+  const script = createScripts(client, { number: () => connection, giveUp }, options.randomBytes)
+  const getMarker = script(`return redis.call('GET', KEYS[1])`)
+  const readMarker = async () => (await getMarker([key], [])) as string | null
+
+  function giveUp(number: number, cause: string): void {
+    if (number !== connection || client.stream.destroyed) return
+    options.logger.warn({ event: 'redis_given_up', cause }, 'the connection to Redis is given up')
+    client.stream.destroy()
+  }
+
   async function recognise(): Promise<void> {
     const current = connection
-    check(await client.get(key))
+    check(await readMarker())
     recognised = current
   }
 
@@ -82,7 +93,7 @@ function createRedisHandle(client: Redis, guard: MarkerGuard, options: OpenOptio
 
   function runMarked<T>(operation: (client: Redis) => Promise<T>): Promise<T> {
     return run(async () => {
-      const [answer, text] = await Promise.all([operation(client), client.get(key)])
+      const [answer, text] = await Promise.all([operation(client), readMarker()])
       check(text)
       return answer
     })
@@ -92,7 +103,7 @@ function createRedisHandle(client: Redis, guard: MarkerGuard, options: OpenOptio
     engine: 'redis',
     keyPrefix: options.keyPrefix ?? '',
     client,
-    script: (lua) => defineScript(client, lua),
+    script,
     run,
     runMarked,
     async ping() {
@@ -102,15 +113,6 @@ function createRedisHandle(client: Redis, guard: MarkerGuard, options: OpenOptio
       await client.quit().catch(() => client.disconnect())
     },
   }
-}
-
-/** ioredis sends the text on a connection's first call and its hash afterwards; only NOSCRIPT, which means it did not run, sends it again. */
-function defineScript(client: Redis, lua: string): Script {
-  const name = `script:${createHash('sha1').update(lua).digest('hex')}`
-  client.defineCommand(name, { lua })
-  const command = (client as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[name]
-  if (!command) throw new Error('ioredis did not define the script')
-  return (keys, args) => command.call(client, keys.length, ...keys, ...args)
 }
 
 async function connectRedis(settings: RedisSettings, options: OpenOptions): Promise<Redis> {
@@ -150,10 +152,11 @@ async function adoptMarker(client: Redis, options: OpenOptions): Promise<Marker>
   const found = await client.get(key)
   if (found === null) {
     const refusal = await unmarkedData(client, options)
-    const created = JSON.stringify(newMarker(options))
-    if (refusal === undefined) await client.set(key, created, 'NX')
+    const created = newMarker(options)
     // Another replica's first start may have come in between; its marker counts then.
-    else if ((await client.exists(key)) === 0) throw new StoreRefused(refusal)
+    if (refusal !== undefined && (await client.exists(key)) === 0) throw new StoreRefused(refusal)
+    if (refusal === undefined && (await client.set(key, JSON.stringify(created), 'NX')) !== null)
+      logCreated(created, options)
   }
   const marker = parseMarker(found ?? (await client.get(key)))
   if (!marker)

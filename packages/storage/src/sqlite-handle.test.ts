@@ -1,4 +1,4 @@
-import { copyFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { copyFileSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
@@ -40,6 +40,23 @@ describe('a SQLite store', () => {
     await open(path)
     expect(read()).toEqual(marker)
     await expect(first.ping()).resolves.toBeUndefined()
+  })
+
+  it('says when it was new, on the first start and on no other', async () => {
+    const logged: object[] = []
+    const logger = { ...testOptions().logger, warn: (fields: object) => void logged.push(fields) }
+    const path = sqlitePath()
+    await open(path, { logger })
+    await open(path, { logger })
+    expect(logged).toEqual([expect.objectContaining({ event: 'store_created' })])
+  })
+
+  it('is unavailable when its path cannot be followed any more', async () => {
+    const path = sqlitePath()
+    const handle = await open(path)
+    rmSync(path)
+    symlinkSync(path, path)
+    await expect(handle.ping()).rejects.toMatchObject(unavailable)
   })
 
   it('answers within a blink when another process holds it', async () => {

@@ -7,6 +7,7 @@ import {
   confirmedMarker,
   createMarkerGuard,
   layouts,
+  logCreated,
   newMarker,
   parseMarker,
   refusals,
@@ -36,7 +37,8 @@ const ownTables = `
 export function openSqlite(settings: SqliteSettings, options: OpenOptions): SqliteHandle {
   const database = openDatabase(settings.path)
   try {
-    const marker = write(database, () => adoptMarker(database, options))
+    const { marker, isNew } = write(database, () => adoptMarker(database, options))
+    if (isNew) logCreated(marker, options)
     return createSqliteHandle(database, marker, settings.path, options)
   } catch (error) {
     database.close()
@@ -136,20 +138,20 @@ function createFile(path: string): void {
   closeSync(directory)
 }
 
-function adoptMarker(database: DatabaseSync, options: OpenOptions): Marker {
+function adoptMarker(database: DatabaseSync, options: OpenOptions): { marker: Marker; isNew: boolean } {
   const name = layouts[options.service].marker
   const isNew = database.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined
   if (isNew) {
     database.exec(ownTables + options.tables)
     const created = newMarker(options)
     writeMeta(database, name, JSON.stringify(created))
-    return created
+    return { marker: created, isNew }
   }
   const marker = parseMarker(readMeta(database, name))
   if (!marker) throw new StoreRefused(refusals.damaged)
   assertSchema(marker, options.schema)
   database.exec(ownTables + options.tables)
-  return marker
+  return { marker, isNew }
 }
 
 /** Leaves the time of this start and returns that of the last one, which a clock that was set back has not reached yet. */
@@ -181,8 +183,14 @@ function write<T>(database: DatabaseSync, work: () => T): T {
   }
 }
 
+/** Undefined when no file can be seen there, for whatever reason. */
 function fileAt(path: string): Stats | undefined {
-  return path === inMemory ? undefined : statSync(path, { throwIfNoEntry: false })
+  if (path === inMemory) return undefined
+  try {
+    return statSync(path)
+  } catch {
+    return undefined
+  }
 }
 
 function isSameFile(one: Stats | undefined, other: Stats | undefined): boolean {

@@ -25,6 +25,14 @@ describe.each(engines)('token buckets on $name', ({ skip, open }) => {
     expect(await take('a', policy, start + 20_000)).toEqual({ ok: true })
   })
 
+  it.skipIf(skip)('do not wait for a date that a wrong clock gave', async () => {
+    const { take } = await openBuckets()
+    const wrongClock = start + 365 * 86_400_000
+    for (let taken = 0; taken < 3; taken++) await take('a', policy, wrongClock)
+    for (let taken = 0; taken < 3; taken++) expect(await take('a', policy, start)).toEqual({ ok: true })
+    expect(await take('a', policy, start)).toEqual({ ok: false, retryAfterSeconds: 20 })
+  })
+
   it.skipIf(skip)('give no more than their capacity to parallel takers', async () => {
     const { take } = await openBuckets()
     const taken = await Promise.all(Array.from({ length: 64 }, () => take('a', policy, start)))

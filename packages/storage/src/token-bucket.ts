@@ -16,6 +16,9 @@ export type TokenBuckets = {
 /** A full bucket is forgotten only this much later, so that replicas whose clocks differ a little see the same one. */
 const forgetAfterMs = 60_000
 
+/** A bucket that is this much further from full than it can be was taken from by a clock that has been set back since. */
+const impossibleAfterMs = 3_600_000
+
 /**
  * The bucket in Lua, for scripts that take a token as part of something larger. `takeToken(key, now, refillMs, capacity)`
  * returns 0, or the milliseconds until there is a token.
@@ -24,6 +27,7 @@ export const takeTokenLua = `
 -- A bucket is the moment at which it will be full again; it expires then, and only taking a token moves it.
 local function takeToken(key, now, refillMs, capacity)
   local fullAt = math.max(tonumber(redis.call('GET', key)) or 0, now)
+  if fullAt > now + refillMs * capacity + ${impossibleAfterMs} then fullAt = now end
   local waitMs = fullAt - now - refillMs * (capacity - 1)
   if waitMs > 0 then return waitMs end
   fullAt = fullAt + refillMs
@@ -78,7 +82,9 @@ export function prepareTakeToken(
   const upsert = database.prepare('INSERT OR REPLACE INTO buckets (key, full_at) VALUES (?, ?)')
   const deleteFull = database.prepare('DELETE FROM buckets WHERE full_at <= ?')
   return (key, policy, now) => {
-    const fullAt = Math.max(Number(select.get(key)?.['full_at'] ?? 0), now)
+    const latestFullAt = now + refillMs(policy) * policy.capacity + impossibleAfterMs
+    const stored = Math.max(Number(select.get(key)?.['full_at'] ?? 0), now)
+    const fullAt = stored > latestFullAt ? now : stored
     const waitMs = fullAt - now - refillMs(policy) * (policy.capacity - 1)
     if (waitMs > 0) return waitMs
     deleteFull.run(now - forgetAfterMs)

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTestCertificates, startSmtpServer, type SmtpServerOptions } from '@herald/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { runCommand } from './index.ts'
+import { runCommand } from './run-command.ts'
 
 async function serverFor(options: SmtpServerOptions = {}) {
   const server = await startSmtpServer(options)

@@ -1,7 +1,7 @@
 import { ConfigError, judge, type ConfigProblem, type GateFinding } from '@herald/config'
 import { readSettings, type Settings } from '../config.ts'
 import { openConfiguredStore, probeFindings } from '../configured-store.ts'
-import type { CommandWorld } from './index.ts'
+import type { CommandWorld } from './run-command.ts'
 import { silentLogger } from './silent-logger.ts'
 
 const exitConfig = 78
@@ -10,7 +10,7 @@ const exitConfig = 78
 export async function checkConfig(world: CommandWorld): Promise<number> {
   const { env, print } = world
   try {
-    const { settings, findings } = await readSettings({ env })
+    const { settings, findings } = await readSettings(env)
     const passes = report(findings, settings, print) && report(await probe(settings, world), settings, print)
     if (!passes) return exitConfig
     print('the configuration is good')

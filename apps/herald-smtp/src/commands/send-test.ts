@@ -9,7 +9,7 @@ import { parseRecipient } from '../domain/recipient.ts'
 import { createSending } from '../domain/sending.ts'
 import { createSmtpMetrics } from '../metrics.ts'
 import { createRelays } from '../relays.ts'
-import type { CommandWorld } from './index.ts'
+import type { CommandWorld } from './run-command.ts'
 import { silentLogger } from './silent-logger.ts'
 
 const mail = {
@@ -25,7 +25,7 @@ export async function sendTest(address: string, world: CommandWorld): Promise<nu
     print('the address is not one plain e-mail address')
     return 1
   }
-  const { settings } = await readSettings({ env })
+  const { settings } = await readSettings(env)
   const metrics = createSmtpMetrics(new Registry())
   const relays = createRelays(settings.upstreams, { now, logger: silentLogger, metrics })
   const { deliver } = createDelivery({ upstreams: relays.all, now, random: () => 0 })

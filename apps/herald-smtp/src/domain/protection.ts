@@ -60,7 +60,10 @@ export function createProtection(
         await Promise.all(taken.map(([key, policy]) => buckets.giveBack(key, policy, now())))
       }
       for (const [key, policy] of budgets(caller, recipient)) {
-        const grant = await buckets.take(key, policy, now())
+        const grant = await buckets.take(key, policy, now()).catch(async (fault: unknown) => {
+          await giveBack().catch(() => {})
+          throw fault
+        })
         if (!grant.ok) {
           await giveBack()
           return { ...refusal('rate_limited', 'not_sent'), retryAfterSeconds: grant.retryAfterSeconds }

@@ -12,6 +12,7 @@ const localOctetsMax = 64
 const addressOctetsMax = 254
 const dotAtom = /^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/i
 const dotAtomUtf8 = /^[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]+(\.[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]+)*$/u
+const invisible = /\p{Default_Ignorable_Code_Point}/u
 const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
 /**
@@ -29,11 +30,14 @@ export function parseRecipient(text: string): Recipient | undefined {
   return { address, domain, smtpUtf8: !dotAtom.test(local) }
 }
 
-/** Compatibility forms are refused: a fullwidth comma or at-sign becomes the real one in a relay that folds them. */
+/**
+ * Compatibility forms are refused: a fullwidth comma or at-sign becomes the real one in a relay that folds them. So are
+ * fillers and variation selectors, letters and marks that nobody sees: a relay that drops them reads another address.
+ */
 function parseLocalPart(text: string): string | undefined {
   const local = text.normalize('NFC')
   if (Buffer.byteLength(local) > localOctetsMax || !dotAtomUtf8.test(local)) return undefined
-  return local.normalize('NFKC') === local ? local : undefined
+  return local.normalize('NFKC') === local && !invisible.test(local) ? local : undefined
 }
 
 /**

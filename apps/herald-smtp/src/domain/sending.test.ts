@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Delivery } from './delivery.ts'
-import { createProtection, type Buckets } from './protection.ts'
+import { createProtection, type Buckets, type Limits } from './protection.ts'
 import { parseRecipient } from './recipient.ts'
 import { createSending } from './sending.ts'
 
@@ -9,7 +9,7 @@ const mail = { caller: 'herald', recipient, content: { subject: 'Login', text: '
 const silentStore: Buckets = { take: () => new Promise(() => {}), giveBack: () => Promise.resolve() }
 const brokenStore: Buckets = { ...silentStore, take: () => Promise.reject(new Error('down')) }
 
-function sendingOver(buckets: Buckets) {
+function sendingOver(buckets: Buckets, limits: Limits = { perRecipient: 10 }) {
   const faults: unknown[] = []
   let delivered = 0
   const deliver = async (): Promise<Delivery> => {
@@ -18,10 +18,7 @@ function sendingOver(buckets: Buckets) {
   }
   const sendMail = createSending(
     {
-      protection: createProtection(
-        { buckets, digestAddress: (text) => text, now: Date.now },
-        { perRecipient: 10 },
-      ),
+      protection: createProtection({ buckets, digestAddress: (text) => text, now: Date.now }, limits),
       deliver,
       now: Date.now,
       onFault: (fault) => faults.push(fault),
@@ -48,5 +45,31 @@ describe('sending', () => {
       expect(performance.now() - started).toBeLessThan(300)
       expect(delivered()).toBe(0)
     }
+  })
+
+  it('counts a mail against no budget when it came too late for it, or when another could not be read', async () => {
+    const { promise: lateGrant, resolve: grant } = Promise.withResolvers<{ ok: true }>()
+    const balances = new Map<string, number>()
+    const move = (name: string, by: number) => balances.set(name, (balances.get(name) ?? 0) + by)
+    const slowStore: Buckets = {
+      async take(name) {
+        await lateGrant
+        move(name, 1)
+        if (name.startsWith('domain:')) throw new Error('down')
+        return { ok: true }
+      },
+      giveBack: async (name) => void move(name, -1),
+    }
+    const { sendMail, faults } = sendingOver(slowStore)
+    expect(await sendMail(mail, 'm@h.example', Date.now() + 20)).toMatchObject({ reason: 'unavailable' })
+    expect(faults).toHaveLength(1)
+    grant({ ok: true })
+    await expect.poll(() => balances.get('recipient:u@x.example')).toBe(0)
+
+    const both = sendingOver(slowStore, { perRecipient: 10, perDomain: 10 })
+    expect(await both.sendMail(mail, 'm@h.example', Date.now() + 500)).toMatchObject({
+      reason: 'unavailable',
+    })
+    expect(balances.get('recipient:u@x.example')).toBe(0)
   })
 })

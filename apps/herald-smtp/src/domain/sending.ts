@@ -58,8 +58,12 @@ export function createSending(
     const admitting = protection.admit(mail).catch((fault: unknown): undefined => {
       onFault(fault)
     })
-    const admission = await unlessLate(admitting, deadline - now(), undefined)
-    if (admission === undefined) return refusal('unavailable', 'not_sent')
+    const admission = await unlessLate(admitting, deadline - now(), 'late' as const)
+    if (admission === 'late') {
+      onFault(new Error('the limits could not be read before the deadline'))
+      admitting.then((late) => (late?.ok ? late.giveBack() : undefined)).catch(onFault)
+    }
+    if (admission === undefined || admission === 'late') return refusal('unavailable', 'not_sent')
     if (!admission.ok) return admission
 
     const answer = await attempt(mail, messageId, deadline)

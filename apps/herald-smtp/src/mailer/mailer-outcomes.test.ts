@@ -245,6 +245,20 @@ describe('a message', () => {
     expect(attempt).toMatchObject({ outcome: 'not_sent', phase: 'data', cause: 'connection' })
   })
 
+  it('does not leave after its deadline, however late the process hears of the 354', async () => {
+    const server = await serverFor()
+    let pausedMs = 0
+    const mailer = mailerFor(server, {}, () => {
+      if (server.count('DATA') > 0) pausedMs = 60_000
+      return Date.now() + pausedMs
+    })
+    server.on('data', { delayMs: 20 })
+    const attempt = await mailer.send(messageTo('ada@example.com'), within(5_000))
+    expect(attempt).toEqual({ upstream: 'primary', outcome: 'not_sent', phase: 'data', cause: 'timeout' })
+    await expect.poll(() => server.connections().open).toBe(0)
+    expect(server.messages).toEqual([])
+  })
+
   it('above the announced SIZE is not_sent without a transaction', async () => {
     const server = await serverFor({ extensions: ['SIZE 10'] })
     const attempt = await mailerFor(server).send(messageTo('ada@example.com'), within(1_000))

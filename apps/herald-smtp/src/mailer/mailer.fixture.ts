@@ -28,6 +28,7 @@ export async function serverFor(options: SmtpServerOptions = {}): Promise<SmtpSe
 export function mailerFor(
   server: { port: number },
   { timeouts, ...changes }: MailerChanges = {},
+  now: () => number = Date.now,
 ): Mailer & { logged: LoggedLine[] } {
   const logged: LoggedLine[] = []
   const mailer = createMailer(
@@ -41,7 +42,7 @@ export function mailerFor(
       ...changes,
       timeouts: { ...upstreamDefaults.timeouts, ...timeouts },
     },
-    { now: Date.now, logger: { warn: (fields) => void logged.push(fields) } },
+    { now, logger: { warn: (fields) => void logged.push(fields) } },
   )
   onTestFinished(() => mailer.close())
   return { ...mailer, logged }

@@ -65,6 +65,12 @@ describe('parseQueueId', () => {
     },
   )
 
+  it.each(['a-', 'id=', 'Ok: '])('is not held up by a reply of 60000 times %j', (piece) => {
+    const startedAt = performance.now()
+    parseQueueId(`250 ${piece.repeat(60_000)}`)
+    expect(performance.now() - startedAt).toBeLessThan(250)
+  })
+
   it('gives only what is safe to store, log and show', () => {
     const reply = fc
       .tuple(fc.constantFrom('queued as ', 'id=', 'InternalId=', ''), fc.string())

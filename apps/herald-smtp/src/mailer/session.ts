@@ -102,7 +102,7 @@ function createSession(
   settings: UpstreamSettings,
   now: () => number,
 ): Session {
-  const { partingMs } = settings.timeouts
+  const { partingMs, greetingMs } = settings.timeouts
   let transactions = 0
   let refused = false
 
@@ -112,14 +112,17 @@ function createSession(
     const { envelope, raw } = message
     const body = new Readable({
       read() {
+        // After a pause of the whole process the reply to DATA can overtake the timer; others may be sending by then.
+        if (now() >= limits.handOverBy) return void this.destroy(new Error('the deadline has passed'))
         this.push(raw)
         this.push(null)
       },
     })
+    const ms = limits.deadline - now()
+    const firstReplyMs = transactions === 0 ? ms : Math.min(greetingMs, ms)
     transactions += 1
     const addresses = { from: envelope.from, to: [envelope.to], size: raw.length }
-    const { deadline, handOverBy } = limits
-    const time = { ms: deadline - now(), handOverMs: handOverBy - now() }
+    const time = { ms, firstReplyMs, handOverMs: limits.handOverBy - now() }
     const step = await conversation.send(time, addresses, body)
     if (step.ok) {
       const responseId = parseQueueId(step.value)
@@ -127,7 +130,8 @@ function createSession(
     }
     refused = step.fault.cause === 'reply'
     if (!refused) conversation.close()
-    return judgeFault(step.fault, body.readableDidRead)
+    const fault = body.errored === null ? step.fault : ({ phase: 'data', cause: 'timeout' } as const)
+    return judgeFault(fault, body.readableDidRead)
   }
 
   async function reset(): Promise<void> {

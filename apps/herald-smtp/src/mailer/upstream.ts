@@ -30,9 +30,12 @@ export type Conversation = {
   /** Greeting, EHLO and TLS; the value is the last EHLO reply. */
   open(ms: number, greetingMs: number): Promise<Step<string>>
   login(ms: number, login: Login): Promise<Step<void>>
-  /** One transaction, given up when the body has not been asked for after `handOverMs`; the value is the 250 after the dot. */
+  /**
+   * One transaction, given up when its first reply has not come within `firstReplyMs`, or when the body has not been asked
+   * for after `handOverMs`; the value is the 250 after the dot.
+   */
   send(
-    time: { ms: number; handOverMs: number },
+    time: { ms: number; firstReplyMs: number; handOverMs: number },
     envelope: SMTPConnection.Envelope,
     body: Readable,
   ): Promise<Step<string>>
@@ -258,12 +261,14 @@ export function createConversation(options: ConversationOptions): Conversation {
         connection.login(authDataOf(login), (error) => done(error)),
       ).finally(() => clock.stop())
     },
-    send({ ms, handOverMs }, envelope, body) {
+    send({ ms, firstReplyMs, handOverMs }, envelope, body) {
+      const firstReply = setTimeout(() => dialogue.awaited() === 'mail' && expire(), firstReplyMs).unref()
       const handOver = setTimeout(() => body.readableDidRead || expire(), handOverMs)
       clock.start('mail')
       return step<string>('mail', ms, (done) =>
         connection.send(envelope, body, (error, info) => done(error, info?.response)),
       ).finally(() => {
+        clearTimeout(firstReply)
         clearTimeout(handOver)
         clock.stop()
       })

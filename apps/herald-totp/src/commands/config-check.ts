@@ -1,8 +1,8 @@
 import { ConfigError, judge, type ConfigProblem, type GateFinding } from '@herald/config'
 import { readSettings, type Settings } from '../config.ts'
 import { openConfiguredStore, probeFindings } from '../configured-store.ts'
-import type { CommandWorld } from './index.ts'
-import { silentLogger } from './silent-logger.ts'
+import type { CommandWorld } from './run-command.ts'
+import { createCommandLogger } from './command-logger.ts'
 
 const exitConfig = 78
 
@@ -33,8 +33,12 @@ function report(findings: readonly GateFinding[], { gate }: Settings, print: Com
   return refused.length === 0
 }
 
-async function probe(settings: Settings, { now, randomBytes }: CommandWorld): Promise<GateFinding[]> {
-  const store = await openConfiguredStore(settings, { now, randomBytes, logger: silentLogger })
+async function probe(settings: Settings, { now, randomBytes, print }: CommandWorld): Promise<GateFinding[]> {
+  const store = await openConfiguredStore(settings, {
+    now,
+    randomBytes,
+    logger: createCommandLogger({ print }),
+  })
   try {
     return await probeFindings(store, settings)
   } finally {

@@ -1,8 +1,8 @@
 import { confirmMarker } from '@herald/storage'
 import { readSettings } from '../config.ts'
 import { totpLayout } from '../store/open-totp-store.ts'
-import type { CommandWorld } from './index.ts'
-import { silentLogger } from './silent-logger.ts'
+import type { CommandWorld } from './run-command.ts'
+import { createCommandLogger } from './command-logger.ts'
 
 /** The operator's word that the configured store may be used although it was lost, restored or emptied. */
 export async function confirmStore({ env, now, randomBytes, print }: CommandWorld): Promise<number> {
@@ -11,7 +11,7 @@ export async function confirmStore({ env, now, randomBytes, print }: CommandWorl
     ...totpLayout,
     now,
     randomBytes,
-    logger: silentLogger,
+    logger: createCommandLogger({ print }),
   })
   print(`store ${marker.storeId} is confirmed since ${marker.confirmedAt ?? marker.createdAt}`)
   return 0

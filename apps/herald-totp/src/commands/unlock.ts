@@ -1,8 +1,8 @@
 import { readSettings } from '../config.ts'
 import { openConfiguredStore } from '../configured-store.ts'
 import { subjectField } from '../routes/fields.ts'
-import type { CommandWorld } from './index.ts'
-import { silentLogger } from './silent-logger.ts'
+import type { CommandWorld } from './run-command.ts'
+import { createCommandLogger } from './command-logger.ts'
 
 /** Clears the failures of a subject, as POST /v1/unlock does, for whoever holds the service's configuration. */
 export async function unlockSubject(
@@ -14,7 +14,11 @@ export async function unlockSubject(
     return 1
   }
   const { settings } = await readSettings(env)
-  const store = await openConfiguredStore(settings, { now, randomBytes, logger: silentLogger })
+  const store = await openConfiguredStore(settings, {
+    now,
+    randomBytes,
+    logger: createCommandLogger({ print }),
+  })
   try {
     await store.unlock(subject, now())
   } finally {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { codeOf, openDomain, wrongCode, type Domain } from '../../test/domain-harness.ts'
 
 let domain: Domain
@@ -26,6 +26,13 @@ describe('start', () => {
     expect(two.enrollmentId).not.toBe(one.enrollmentId)
     expect(one.expiresAt).toBe(domain.clock.now() / 1000 + 600)
     expect(one.keyUri).toContain(`secret=${one.secretBase32}`)
+  })
+
+  it('takes a time to live that is no whole number of milliseconds', async () => {
+    const odd = await openDomain({ ttlSeconds: 60.0001 })
+    onTestFinished(odd.close)
+    const started = await odd.enrollments.start({ subject: 'alice', label: 'alice' })
+    expect(started).toMatchObject({ ok: true })
   })
 
   it('refuses a subject that is enrolled', async () => {

@@ -52,7 +52,7 @@ async function start(
   { subject, label }: { subject: string; label: string },
 ): Promise<Started> {
   const createdAt = now()
-  const expiresAt = createdAt + ttlSeconds * 1000
+  const expiresAt = createdAt + Math.round(ttlSeconds * 1000)
   const id = newEnrollmentId(subject, randomBytes)
   const secret = randomBytes(secretBytes)
   const parameters = { algorithm: enrollmentAlgorithm, digits, periodSeconds }

@@ -14,6 +14,12 @@ export const freeFailures = 5
 export const firstWaitMs = 30_000
 export const longestWaitMs = 15 * 60_000
 
+/** The failures as they count now: one more than an hour ahead was counted by a clock that has been set back since. */
+export function failuresAt(failures: Failures, now: number): Failures {
+  const isPossible = (time: number): boolean => time <= now + hourMs
+  return { ...failures, totp: failures.totp.filter(isPossible), backup: failures.backup.filter(isPossible) }
+}
+
 /** Milliseconds until a guess is looked at again; 0 when it is now. The same arithmetic stands in redis-scripts.ts. */
 export function waitMs(failures: Failures, guessed: Guessed, policy: StorePolicy, now: number): number {
   if (guessed === 'backup') return hourlyWaitMs(failures.backup, policy.backupFailuresPerHour, now)

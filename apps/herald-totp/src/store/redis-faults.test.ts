@@ -9,7 +9,8 @@ import {
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import type { OpenTotpStore } from './open-totp-store.ts'
-import { enrol, openedBy, start, stepAt, type TestStore } from './totp-store.fixture.ts'
+import { subjectTag } from './subject-tag.ts'
+import { enrol, newEnrollment, openedBy, start, stepAt, type TestStore } from './totp-store.fixture.ts'
 
 const unavailable = { code: 'STORE_UNAVAILABLE' }
 const nextStep = start + 30_000
@@ -128,6 +129,48 @@ describe.skipIf(locateRedisBinary() === undefined)('the store on a failing Redis
     admin.disconnect()
     await expect(use(stepAt(nextStep), nextStep)).rejects.toMatchObject(unavailable)
     await expect(useSlot(0, nextStep)).rejects.toMatchObject(unavailable)
+  })
+
+  it('does not take a subject for a new one whose record alone is gone, until it is revoked', async () => {
+    await enrol(await open(), 'alice')
+    const admin = new Redis(server.port)
+    await admin.del(await admin.keys('*:subject'))
+    admin.disconnect()
+    await expect(store.status('alice', start)).rejects.toMatchObject(unavailable)
+    const enrollment = newEnrollment('alice')
+    await expect(store.createEnrollment(enrollment, start)).rejects.toMatchObject(unavailable)
+    await store.revoke('alice', undefined, start)
+    await expect(store.status('alice', start)).resolves.toBeUndefined()
+    await expect(store.createEnrollment(enrollment, start)).resolves.toEqual({ outcome: 'created' })
+  })
+
+  it.each([
+    ['shortened codes', (record: string) => record.replace('"digits":6', '"digits":1')],
+    ['a period of nothing', (record: string) => record.replace('"periodSeconds":30', '"periodSeconds":0')],
+    ['another algorithm', (record: string) => record.replace('SHA1', 'MD5')],
+    ['no JSON', (record: string) => record.slice(1)],
+    ['nothing in it', () => 'null'],
+  ])('is unavailable when somebody gave a record %s, and repeats nothing of it', async (_, spoil) => {
+    const { credentialId, enrollment } = await enrol(await open(), 'alice')
+    const pending = newEnrollment('bob')
+    await store.createEnrollment(pending, start)
+    const admin = new Redis(server.port)
+    const rewrite = async (key: string, field: string) => {
+      await admin.hset(key, field, spoil((await admin.hget(key, field)) ?? ''))
+    }
+    await rewrite(`totp:{${subjectTag('alice')}}:subject`, `credential:${credentialId}`)
+    await rewrite(`totp:{${subjectTag('bob')}}:enrollments`, pending.id)
+    admin.disconnect()
+    for (const read of [
+      () => store.findSubject('alice'),
+      () => store.status('alice', start),
+      () => store.findEnrollment(pending.id, start),
+    ]) {
+      const error: unknown = await read().catch((thrown: unknown) => thrown)
+      expect(error).toMatchObject(unavailable)
+      expect(String(error)).not.toContain(enrollment.label)
+      expect((error as Error).cause).toBeUndefined()
+    }
   })
 })
 

@@ -9,15 +9,18 @@ const collectAfterMs = 60_000
 
 /** Redis' twin of budget.ts. `policy` has totpPerHour, lockAfter (0: never) and backupPerHour. */
 const budgetLua = `
-local function readTimes(text)
+local function readTimes(text, now)
   local times = {}
-  for time in string.gmatch(text or '', '%d+') do times[#times + 1] = tonumber(time) end
+  for digits in string.gmatch(text or '', '%d+') do
+    local time = tonumber(digits)
+    if time <= now + ${hourMs} then times[#times + 1] = time end
+  end
   return times
 end
 
-local function readFailures(key)
+local function readFailures(key, now)
   local found = redis.call('HMGET', key, 'streak', 'totp', 'backup')
-  return { streak = tonumber(found[1]) or 0, totp = readTimes(found[2]), backup = readTimes(found[3]) }
+  return { streak = tonumber(found[1]) or 0, totp = readTimes(found[2], now), backup = readTimes(found[3], now) }
 end
 
 local function hourlyWaitMs(times, perHour, now)
@@ -63,7 +66,7 @@ export const settleUnknownLua = `${budgetLua}
 local now, guessed = tonumber(ARGV[1]), ARGV[2]
 local policy = { totpPerHour = tonumber(ARGV[3]), lockAfter = tonumber(ARGV[4]), backupPerHour = tonumber(ARGV[5]) }
 
-local failures = readFailures(KEYS[1])
+local failures = readFailures(KEYS[1], now)
 local wait = waitMs(failures, guessed, policy, now)
 if wait > 0 then return {'locked', wait} end
 countFailure(KEYS[1], failures, guessed, policy, now)
@@ -105,7 +108,7 @@ local function settleStep()
   if not last then return damaged() end
   if number <= stepFloor then
     local credential = cjson.decode(redis.call('HGET', subjectKey, 'credential:' .. credentialId))
-    return {'floored', (stepFloor + 1) * credential.periodSeconds * 1000 - now}
+    return {'floored', math.max((stepFloor + 1) * credential.periodSeconds * 1000 - now, 0)}
   end
   if number <= last then return {'replayed', 0} end
   redis.call('HSET', usedKey, 'step:' .. credentialId, number, 'at:' .. credentialId, now)
@@ -122,7 +125,7 @@ local function settleSlot()
 end
 
 if redis.call('HGET', subjectKey, 'version') ~= version then return {'gone', 0} end
-local failures = readFailures(failuresKey)
+local failures = readFailures(failuresKey, now)
 local wait = waitMs(failures, guessed, policy, now)
 if wait > 0 then return {'locked', wait} end
 if kind == 'wrong' then
@@ -134,12 +137,14 @@ if kind == 'totp' then return settleStep() end
 return settleSlot()
 `
 
-/** KEYS subject, starts, enrollments, pending; ARGV now, id, record, ttlMs, pendingMax, refillMs, startsPerHour. */
+/** KEYS subject, used, starts, enrollments, pending; ARGV now, id, record, ttlMs, pendingMax, refillMs, startsPerHour. */
 export const createEnrollmentLua = `${takeTokenLua}
-local subjectKey, startsKey, enrollmentsKey, pendingKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local subjectKey, usedKey, startsKey, enrollmentsKey, pendingKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local now, id, record, ttlMs, pendingMax = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 
 if redis.call('EXISTS', subjectKey) == 1 then return {'already_enrolled', 0} end
+-- Nothing but a loss takes the subject and leaves what it used.
+if redis.call('EXISTS', usedKey) == 1 then return redis.error_reply('DAMAGED the record of a subject is gone') end
 local wait = takeToken(startsKey, now, tonumber(ARGV[6]), tonumber(ARGV[7]))
 if wait > 0 then return {'rate_limited', wait} end
 while redis.call('LLEN', pendingKey) >= pendingMax do
@@ -198,6 +203,6 @@ return 1
 export const statusLua = `${budgetLua}
 local now = tonumber(ARGV[1])
 local policy = { totpPerHour = tonumber(ARGV[2]), lockAfter = tonumber(ARGV[3]) }
-local wait = waitMs(readFailures(KEYS[3]), 'totp', policy, now)
+local wait = waitMs(readFailures(KEYS[3], now), 'totp', policy, now)
 return {redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]), wait}
 `

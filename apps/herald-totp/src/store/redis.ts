@@ -1,4 +1,5 @@
-import { refillMs, StoreUnavailable, type RedisHandle } from '@herald/storage'
+import { refillMs, type RedisHandle } from '@herald/storage'
+import { damaged, parseCredential, parseEnrollment } from './record.ts'
 import {
   createEnrollmentLua,
   revokeLua,
@@ -42,7 +43,7 @@ export function createRedisStore(handle: RedisHandle, options: StoreOptions): To
     settleEnrollment: (id, verdict, now) => settleEnrollment(deps, id, verdict, now),
     async findSubject(subject) {
       const key = keys.subject(subjectTag(subject))
-      return parseRecord(await handle.runMarked((client) => client.hgetall(key)))
+      return toSubject(await handle.runMarked((client) => client.hgetall(key)))
     },
     settleVerification: (verification) =>
       verification.version === 'unknown'
@@ -94,7 +95,7 @@ async function createEnrollment(
   const starts = { capacity: policy.startsPerHour, perSeconds: 3600 }
   const answer = await handle.runMarked(() =>
     scripts.createEnrollment(
-      [keys.subject(tag), keys.starts(tag), keys.enrollments(tag), keys.pending(tag)],
+      [keys.subject(tag), keys.used(tag), keys.starts(tag), keys.enrollments(tag), keys.pending(tag)],
       [
         now,
         enrollment.id,
@@ -118,7 +119,7 @@ async function findEnrollment(
   const tag = tagOfEnrollmentId(id)
   if (tag === undefined) return undefined
   const text = await handle.runMarked((client) => client.hget(keys.enrollments(tag), id))
-  const enrollment = text === null ? undefined : (JSON.parse(text) as Enrollment)
+  const enrollment = text === null ? undefined : parseEnrollment(text)
   return enrollment && enrollment.expiresAt > now ? enrollment : undefined
 }
 
@@ -227,9 +228,10 @@ async function status(
     scripts.status([keys.subject(tag), keys.used(tag), keys.failures(tag)], [now, totpPerHour, lockAfter]),
   )
   const [recordReply, usedReply, waitMs] = answer as [string[], string[], number]
-  const record = parseRecord(toFields(recordReply))
-  if (!record) return undefined
+  const record = toSubject(toFields(recordReply))
   const used = toFields(usedReply)
+  if (!record && usedReply.length > 0) throw damaged()
+  if (!record) return undefined
   return {
     credentials: record.credentials.map((credential) => describeCredential(credential, used)),
     backupCodesRemaining: (used['backup'] ?? '').replaceAll('1', '').length,
@@ -267,14 +269,14 @@ function toFields(reply: readonly string[]): Fields {
   return fields
 }
 
-function parseRecord(fields: Fields): SubjectRecord | undefined {
+function toSubject(fields: Fields): SubjectRecord | undefined {
   const names = Object.keys(fields)
   if (names.length === 0) return undefined
   const version = Number(fields['version'])
-  if (!Number.isSafeInteger(version)) throw new StoreUnavailable('the record of a subject is damaged')
+  if (!Number.isSafeInteger(version)) throw damaged()
   const credentials = names
     .filter((name) => name.startsWith(credentialField))
-    .map((name) => JSON.parse(fields[name] ?? '') as Credential)
+    .map((name) => parseCredential(fields[name] ?? ''))
     .toSorted(byAge)
   const { backupSet } = fields
   return { version, credentials, ...(backupSet === undefined ? {} : { backupSet }) }

@@ -1,6 +1,7 @@
-import { prepareTakeToken, StoreUnavailable, type SqliteHandle } from '@herald/storage'
+import { prepareTakeToken, type SqliteHandle } from '@herald/storage'
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
-import { countFailure, noFailures, waitMs, type Failures } from './budget.ts'
+import { countFailure, failuresAt, noFailures, waitMs, type Failures } from './budget.ts'
+import { damaged, parseEnrollment, soundRecord } from './record.ts'
 import {
   backupSlots,
   newVersion,
@@ -113,7 +114,7 @@ function createEnrollment(
 
 function findEnrollment({ sql }: Deps, id: string, now: number): Enrollment | undefined {
   const row = sql.enrollment.get(id, now)
-  return row && (JSON.parse(String(row['record'])) as Enrollment)
+  return row && parseEnrollment(String(row['record']))
 }
 
 function settleEnrollment(
@@ -130,7 +131,7 @@ function settleEnrollment(
     else sql.countWrongCode.run(id)
     return 'wrong'
   }
-  const { subject } = JSON.parse(String(row['record'])) as Enrollment
+  const { subject } = parseEnrollment(String(row['record']))
   const { credential, firstStep, backupSet } = verdict
   sql.insertSubject.run(tag, subject, newVersion(options.randomBytes), backupSet, '0'.repeat(backupSlots))
   insertCredential(sql, tag, credential, firstStep)
@@ -150,10 +151,11 @@ function findSubject({ sql }: Deps, tag: string): SubjectRecord | undefined {
   const backupSet = row['backup_set']
   return {
     version: Number(row['version']),
-    credentials: sql.credentials.all(tag).map((credential) => ({
-      ...describeCredential(credential),
-      box: String(credential['box']),
-    })),
+    credentials: sql.credentials
+      .all(tag)
+      .map((credential) =>
+        soundRecord({ ...describeCredential(credential), box: String(credential['box']) }),
+      ),
     ...(typeof backupSet === 'string' ? { backupSet } : {}),
   }
 }
@@ -170,7 +172,7 @@ function settleVerification(deps: Deps, verification: Verification): Settled {
     return { outcome: 'gone' }
   }
   const guessed = verdict.kind === 'wrong' ? verdict.guessed : verdict.kind
-  const failures = readFailures(sql, counter)
+  const failures = readFailures(sql, counter, now)
   const wait = waitMs(failures, guessed, options.policy, now)
   if (wait > 0) return { outcome: 'locked', retryAfterSeconds: Math.ceil(wait / 1000) }
   // Every code for an unknown subject is a wrong one.
@@ -198,7 +200,7 @@ function settleStep(
   if (!credential) throw damaged()
   if (step <= stepFloor) {
     const readyAt = (stepFloor + 1) * Number(credential['period_seconds']) * 1000
-    return { outcome: 'floored', retryAfterSeconds: Math.ceil((readyAt - now) / 1000) }
+    return { outcome: 'floored', retryAfterSeconds: Math.ceil(Math.max(readyAt - now, 0) / 1000) }
   }
   if (step <= Number(credential['last_step'])) return { outcome: 'replayed' }
   deps.sql.useStep.run(step, now, found.tag, credentialId)
@@ -236,7 +238,7 @@ function revoke({ sql, options }: Deps, subject: string, request: string | undef
 function status({ sql, options }: Deps, tag: string, now: number): Status | undefined {
   const row = sql.subject.get(tag)
   if (!row) return undefined
-  const wait = waitMs(readFailures(sql, tag), 'totp', options.policy, now)
+  const wait = waitMs(readFailures(sql, tag, now), 'totp', options.policy, now)
   return {
     credentials: sql.credentials.all(tag).map((credential) => {
       const lastUsedAt = credential['last_used_at']
@@ -261,14 +263,15 @@ function describeCredential(row: Row): Omit<Credential, 'box'> {
   }
 }
 
-function readFailures(sql: Statements, counter: string): Failures {
+function readFailures(sql: Statements, counter: string, now: number): Failures {
   const row = sql.failures.get(counter)
   if (!row) return noFailures
-  return {
+  const failures = {
     streak: Number(row['streak']),
     totp: JSON.parse(String(row['totp'])) as number[],
     backup: JSON.parse(String(row['backup'])) as number[],
   }
+  return failuresAt(failures, now)
 }
 
 function writeFailures(sql: Statements, counter: string, { streak, totp, backup }: Failures): void {
@@ -286,8 +289,4 @@ function challengeName(tag: string, digest: string): string {
 
 function slotsLeft(slots: string): number {
   return slots.replaceAll('1', '').length
-}
-
-function damaged(): StoreUnavailable {
-  return new StoreUnavailable('the record of what was used does not fit the subject')
 }

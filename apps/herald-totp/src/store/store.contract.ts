@@ -155,6 +155,8 @@ function describeVerification({ create }: TestEngine): void {
       const step = stepAt(nextStep)
       const floored = use(step, nextStep + second, { stepFloor: step + 1 })
       await expect(floored).resolves.toEqual({ outcome: 'floored', retryAfterSeconds: 59 })
+      const past = use(step, nextStep + 40 * second, { stepFloor: step })
+      await expect(past).resolves.toEqual({ outcome: 'floored', retryAfterSeconds: 0 })
       await expect(use(step, nextStep, { stepFloor: step - 1 })).resolves.toMatchObject({
         outcome: 'accepted',
       })
@@ -218,6 +220,23 @@ function describeBudgets({ create }: TestEngine): void {
       await expect(use(stepAt(later), later)).resolves.toEqual({ outcome: 'locked', retryAfterSeconds: 3600 })
       await expect(useSlot(0, later)).resolves.toMatchObject({ outcome: 'accepted' })
       await expect(use(stepAt(later), later)).resolves.toMatchObject({ outcome: 'accepted' })
+    })
+
+    it('hold nobody up until a date that a wrong clock gave', async () => {
+      const store = await create().open()
+      const { guess, use } = await enrol(store, 'alice')
+      const wrongClock = start + 10_000 * hour
+      for (let wrong = 0; wrong < 5; wrong++) await guess('totp', wrongClock)
+      for (let wrong = 0; wrong < 20; wrong++) await guess('backup', wrongClock)
+      await expect(store.status('alice', nextStep)).resolves.not.toHaveProperty('lockedUntil')
+      await expect(guess('backup', nextStep)).resolves.toEqual({ outcome: 'wrong' })
+      await expect(use(stepAt(nextStep), nextStep)).resolves.toMatchObject({ outcome: 'accepted' })
+    })
+
+    it('count what a replica has counted whose clock is a little ahead', async () => {
+      const { guess } = await enrol(await create().open(), 'alice')
+      for (let wrong = 0; wrong < 5; wrong++) await guess('totp', start + minute)
+      await expect(guess('totp', start)).resolves.toEqual({ outcome: 'locked', retryAfterSeconds: 90 })
     })
 
     it('never stop TOTP for good when that is off', async () => {

@@ -182,7 +182,7 @@ export async function serveSmtpSession(
     const stuffed = await session.reader.until('\r\n.\r\n')
     if (stuffed === undefined) return
     delete session.transaction
-    const raw = Buffer.from(`${stuffed.toString('latin1').replace(/^\.\./gm, '.')}\r\n`, 'latin1')
+    const raw = Buffer.from(`${stuffed.toString('latin1').replace(/(^|\r\n)\./g, '$1')}\r\n`, 'latin1')
     const seen = { connection, ...transaction, secure: session.secure }
     const message = session.user === undefined ? seen : { ...seen, user: session.user }
     const [recipient] = transaction.to

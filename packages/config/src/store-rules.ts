@@ -1,0 +1,114 @@
+import { checkSecret } from './check-secret.ts'
+import type { ConfigProblem } from './config-error.ts'
+import type { GateFinding } from './gate.ts'
+import { plaintextFindings } from './plaintext.ts'
+import type { VariableRule } from './read-variables.ts'
+import { addressOf, engineOf, speaksTls, type StoreValues } from './store-settings.ts'
+
+/** Every store is named, or it would be an empty one by accident. */
+export const storeRequired: VariableRule<StoreValues> = {
+  reads: ['STORE', 'SQLITE_PATH', 'REDIS_ADDR', 'REDIS_URL'],
+  check: problem(
+    'STORE',
+    'must be set, or one of SQLITE_PATH, REDIS_ADDR and REDIS_URL',
+    (values) => engineOf(values) === undefined,
+  ),
+}
+
+/** Two sources for one fact are refused, since either could be the one that was meant. */
+const contradictions: readonly VariableRule<StoreValues>[] = [
+  bothSet('SQLITE_PATH', 'REDIS_ADDR'),
+  bothSet('SQLITE_PATH', 'REDIS_URL'),
+  bothSet('REDIS_URL', 'REDIS_ADDR'),
+  setAlthough('REDIS_ADDR', 'STORE is sqlite', ['STORE'], ({ STORE }) => STORE === 'sqlite'),
+  setAlthough('REDIS_URL', 'STORE is sqlite', ['STORE'], ({ STORE }) => STORE === 'sqlite'),
+  setAlthough('SQLITE_PATH', 'STORE is redis', ['STORE'], ({ STORE }) => STORE === 'redis'),
+  setAlthough('REDIS_USERNAME', 'REDIS_URL names a user', ['REDIS_URL'], namedByUrl('username')),
+  setAlthough('REDIS_PASSWORD', 'REDIS_URL holds a password', ['REDIS_URL'], namedByUrl('password')),
+  setAlthough('REDIS_DB', 'REDIS_URL names a database', ['REDIS_URL'], namedByUrl('db')),
+  {
+    reads: ['REDIS_URL', 'REDIS_TLS_ENABLED'],
+    check: problem(
+      'REDIS_TLS_ENABLED',
+      'contradicts REDIS_URL; rediss:// means TLS',
+      ({ REDIS_URL: url, REDIS_TLS_ENABLED: enabled }) =>
+        url !== undefined && enabled !== undefined && url.tls !== enabled,
+    ),
+  },
+  ...(['REDIS_TLS_CA_FILE', 'REDIS_TLS_SERVER_NAME'] as const).map((name) =>
+    setAlthough(
+      name,
+      'TLS is off; set REDIS_TLS_ENABLED=true or use rediss://',
+      ['REDIS_ADDR', 'REDIS_URL', 'REDIS_TLS_ENABLED'],
+      (values) => (values.REDIS_ADDR !== undefined || values.REDIS_URL !== undefined) && !speaksTls(values),
+    ),
+  ),
+]
+
+/** What the gate says about the way to the store, before it is opened. */
+const findings: readonly VariableRule<StoreValues>[] = [
+  {
+    reads: [...storeRequired.reads, 'REDIS_PASSWORD'],
+    find: (values) => {
+      const { REDIS_URL: url, REDIS_PASSWORD: password = url?.password } = values
+      if (engineOf(values) !== 'redis' || password === undefined) return []
+      return checkSecret(url?.password ? 'REDIS_URL' : 'REDIS_PASSWORD', password, { minBytes: 1 })
+    },
+  },
+  {
+    reads: [...storeRequired.reads, 'REDIS_TLS_ENABLED', 'REDIS_TLS_INSECURE_SKIP_VERIFY'],
+    find: (values) =>
+      engineOf(values) === 'redis' && speaksTls(values) && values.REDIS_TLS_INSECURE_SKIP_VERIFY
+        ? [unverified]
+        : [],
+  },
+  {
+    reads: [...storeRequired.reads, 'REDIS_TLS_ENABLED'],
+    find: (values) => {
+      if (engineOf(values) !== 'redis' || speaksTls(values)) return []
+      const [variable, remedy] = values.REDIS_URL
+        ? ['REDIS_URL', 'write it with rediss://']
+        : ['REDIS_ADDR', 'set REDIS_TLS_ENABLED=true']
+      return plaintextFindings('REDIS_PLAINTEXT', variable, addressOf(values).host, remedy)
+    },
+  },
+]
+
+/** Holds for a service that needs no store, too; one that does adds `storeRequired`. */
+export const storeRules: readonly VariableRule<StoreValues>[] = [...contradictions, ...findings]
+
+const unverified: GateFinding = {
+  code: 'TLS_VERIFY_OFF',
+  variable: 'REDIS_TLS_INSECURE_SKIP_VERIFY',
+  message: "turns off the verification of Redis's certificate",
+  remedy: 'set REDIS_TLS_CA_FILE to the authority of that certificate instead',
+}
+
+type StoreVariable = keyof StoreValues
+
+function problem(variable: StoreVariable, message: string, holds: (values: StoreValues) => boolean) {
+  return (values: StoreValues): ConfigProblem[] => (holds(values) ? [{ variable, message }] : [])
+}
+
+function bothSet(one: StoreVariable, other: StoreVariable): VariableRule<StoreValues> {
+  const message = `and ${other} are both set; keep one of them`
+  const holds = (values: StoreValues) => values[one] !== undefined && values[other] !== undefined
+  return { reads: [one, other], check: problem(one, message, holds) }
+}
+
+function setAlthough(
+  name: StoreVariable,
+  fact: string,
+  reads: readonly StoreVariable[],
+  holds: (values: StoreValues) => boolean,
+): VariableRule<StoreValues> {
+  const message = `is set although ${fact}`
+  return {
+    reads: [name, ...reads],
+    check: problem(name, message, (values) => values[name] !== undefined && holds(values)),
+  }
+}
+
+function namedByUrl(part: 'username' | 'password' | 'db') {
+  return ({ REDIS_URL: url }: StoreValues) => url?.[part] !== undefined
+}
