@@ -7,7 +7,11 @@ import { inspect } from 'node:util'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { readSettings } from './config.ts'
 
-const needed = { SMTP_HOST: '127.0.0.1', SMTP_FROM: 'noreply@mail.herald.example' }
+const needed = {
+  ENVIRONMENT: 'test',
+  SMTP_HOST: '127.0.0.1',
+  SMTP_FROM: 'noreply@mail.herald.example',
+}
 const read = (env: Record<string, string>) => readSettings({ ...needed, ...env })
 
 async function problemsOf(env: Record<string, string>): Promise<string[]> {

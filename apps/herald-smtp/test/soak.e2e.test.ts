@@ -27,7 +27,7 @@ describe('herald-smtp under load', () => {
       32,
       async (key) => void heard.set(key, await sendKeyed(service.url, key)),
     )
-    await expect.poll(() => heard.size, { interval: 5 }).toBeGreaterThan(60)
+    await expect.poll(() => heard.size, { interval: 5, timeout: 30_000 }).toBeGreaterThan(60)
     const exit = service.stop()
     await sending
     expect(await exit).toBe(0)
