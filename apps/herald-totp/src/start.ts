@@ -1,6 +1,6 @@
 import { createKeyring } from '@herald/crypto'
 import { enforceGate, type StartContext, type StartedService } from '@herald/service'
-import { createTokenBuckets } from '@herald/storage'
+import { createOnce, createTokenBuckets } from '@herald/storage'
 import { createApp } from './app.ts'
 import { createCallers } from './callers.ts'
 import { readSettings, type Settings } from './config.ts'
@@ -53,6 +53,7 @@ function build(settings: Settings, store: OpenTotpStore, parts: StartContext & W
       ...parts,
       store,
       buckets: createTokenBuckets(store.handle, { prefix: 'totp:address:' }),
+      requests: createOnce(store.handle, { prefix: 'totp:request:' }),
       keyring: createKeyring({ ...settings.keyring, randomBytes }),
       digest: createDigests(settings.keyring),
       authenticator: createCallers(settings.auth, { now }),

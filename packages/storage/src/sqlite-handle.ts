@@ -13,6 +13,7 @@ import {
   refusals,
   type Marker,
 } from './marker.ts'
+import { onceASecond } from './once-a-second.ts'
 import { asSqliteFault } from './sqlite-fault.ts'
 import type { SqliteHandle } from './store-handle.ts'
 import type { OpenOptions, SqliteSettings } from './store-settings.ts'
@@ -32,6 +33,8 @@ const ownTables = `
   CREATE TABLE IF NOT EXISTS once (key TEXT PRIMARY KEY, value TEXT NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS once_by_expires_at ON once (expires_at);
 `
+
+const upsertMetaSql = 'INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)'
 
 /** Opens the file (created 0600) and adopts or writes the marker; StoreRefused when it must not be used. */
 export function openSqlite(settings: SqliteSettings, options: OpenOptions): SqliteHandle {
@@ -78,6 +81,7 @@ function createSqliteHandle(
   const begin = database.prepare('BEGIN')
   const commit = database.prepare('COMMIT')
   const selectMarker = database.prepare('SELECT value FROM meta WHERE name = ?')
+  const upsertMeta = database.prepare(upsertMetaSql)
   const lastStartedAt = exchangeStart(database, options.now())
 
   function read<T>(work: () => T): T {
@@ -107,6 +111,14 @@ function createSqliteHandle(
     async ping() {
       read(checkMarker)
     },
+    probeWrite: onceASecond(
+      () =>
+        settle(() => {
+          checkMarker()
+          upsertMeta.run('probed_at', String(options.now()))
+        }),
+      options.now,
+    ),
     async close() {
       if (!database.isOpen) return
       flush()
@@ -168,7 +180,7 @@ function readMeta(database: DatabaseSync, name: string): string | undefined {
 }
 
 function writeMeta(database: DatabaseSync, name: string, value: string): void {
-  database.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)').run(name, value)
+  database.prepare(upsertMetaSql).run(name, value)
 }
 
 function write<T>(database: DatabaseSync, work: () => T): T {
