@@ -51,6 +51,7 @@ describe('compileLayout', () => {
     ["{{content}}\n<p title='>' class={{brand}}>", 2, 'has {{brand}} inside a tag, a style or a comment'],
     ['{{content}}\n<style>\n{{logo}}</style>', 3, 'has {{logo}} inside a tag, a style or a comment'],
     ['<!-- <p>\n{{content}} -->', 2, 'has {{content}} inside a tag, a style or a comment'],
+    ['{{content}}<p title="{{subject}}', 1, 'has {{subject}} inside a tag, a style or a comment'],
     ['{{content}}<p {{subject}}', 1, 'has {{subject}} inside a tag, a style or a comment'],
   ])('refuses %j and names the line', (source, line, message) => {
     expect(refusalOf(source)).toEqual({ line, message })

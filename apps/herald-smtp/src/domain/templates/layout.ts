@@ -44,7 +44,7 @@ const places: Record<Name, 'anywhere' | 'text'> = {
 const isName = (text: string): text is Name => Object.hasOwn(places, text)
 
 const notText =
-  /<!--[^]*?(?:-->|$)|<style\b[^]*?(?:<\/style\s*>|$)|<[a-z/!?](?:"[^"]*"|'[^']*'|[^'">])*(?:>|$)/gi
+  /<!--[^]*?(?:-->|$)|<style\b[^]*?(?:<\/style\s*>|$)|<[a-z/!?](?:"[^"]*(?:"|$)|'[^']*(?:'|$)|[^'">])*(?:>|$)/gi
 
 /**
  * Reads HTML with `{{name}}` where a value goes. That is the whole syntax: a layout decides how a mail looks and can run
