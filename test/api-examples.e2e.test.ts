@@ -75,10 +75,16 @@ describe('the examples of docs/api', () => {
       SMTP_USE_STARTTLS: 'false',
       SMTP_FROM: 'noreply@herald.example',
       API_KEY: key,
+      ADMIN_API_KEY: adminKey,
     })
     onTestFinished(() => service.kill())
-    const examples = readExamples('herald-smtp.md', service.url, { HERALD_SMTP_API_KEY: key })
-    expect(examples.count).toBe(1)
+    const examples = readExamples('herald-smtp.md', service.url, {
+      HERALD_SMTP_API_KEY: key,
+      HERALD_SMTP_ADMIN_API_KEY: adminKey,
+    })
+    expect(examples.count).toBe(3)
     expect(await examples.run('/v1/send')).toMatchObject({ ok: true, provider: 'smtp' })
+    expect(await examples.run('/v1/preview')).toMatchObject({ ok: true, lang: 'ar', subject: 'رمز التحقق' })
+    expect(await examples.run('/v1/messages')).toMatchObject({ ok: true, outcome: 'accepted' })
   })
 })

@@ -1,4 +1,4 @@
-import type { Authenticator } from '@herald/auth'
+import type { Authenticator, Scope } from '@herald/auth'
 import {
   authenticate,
   createErrorHandler,
@@ -14,16 +14,19 @@ import {
   type ServiceEnv,
 } from '@herald/service'
 import { Hono } from 'hono'
+import { listTemplates, preview } from './routes/preview.ts'
+import { messages } from './routes/messages.ts'
 import { refuse } from './routes/refuse.ts'
 import { send } from './routes/send.ts'
 
-type Deps = Parameters<typeof send>[0] & {
-  authenticator: Authenticator
-  logger: Logger
-  serviceMetrics: Metrics
-  ready: () => Promise<Readiness>
-  isDraining: () => boolean
-}
+type Deps = Parameters<typeof send>[0] &
+  Parameters<typeof messages>[0] & {
+    authenticator: Authenticator
+    logger: Logger
+    serviceMetrics: Metrics
+    ready: () => Promise<Readiness>
+    isDraining: () => boolean
+  }
 
 type Options = Parameters<typeof send>[1] & { name: string; bodyBytesMax: number }
 
@@ -31,17 +34,20 @@ type Options = Parameters<typeof send>[1] & { name: string; bodyBytesMax: number
 export function createApp(deps: Deps, options: Options): Hono<ServiceEnv> {
   const { authenticator, logger, serviceMetrics: metrics, now, randomBytes, ready, isDraining } = deps
   const render: RenderRefusal = (c, reason, message) => refuse(c, reason, { message })
+  const guarded = (scope: Scope) =>
+    [
+      readBody({ bytesMax: options.bodyBytesMax }),
+      authenticate({ authenticator, metrics }),
+      requireScope(scope),
+    ] as const
   const app = new Hono<ServiceEnv>()
 
   app.use(requestContext({ logger, metrics, now, randomBytes }))
   app.route('/', healthRoutes({ service: options.name, ready, isDraining, metrics, healthz: 'always' }))
-  app.post(
-    '/v1/send',
-    readBody({ bytesMax: options.bodyBytesMax }),
-    authenticate({ authenticator, metrics }),
-    requireScope('smtp:send'),
-    send(deps, options),
-  )
+  app.post('/v1/send', ...guarded('smtp:send'), send(deps, options))
+  app.post('/v1/preview', ...guarded('smtp:admin'), preview(deps))
+  app.get('/v1/templates', ...guarded('smtp:admin'), listTemplates)
+  app.get('/v1/messages/:id', ...guarded('smtp:read'), messages(deps))
   app.notFound(createNotFoundHandler({ app, render }))
   app.onError(createErrorHandler({ logger, render }))
   return app

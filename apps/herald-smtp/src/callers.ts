@@ -1,4 +1,4 @@
-import { createAuthenticator, type Authenticator } from '@herald/auth'
+import { createAuthenticator, type Authenticator, type Principal } from '@herald/auth'
 import type { Settings } from './config.ts'
 
 type AuthSettings = Settings['auth']
@@ -17,6 +17,11 @@ export function createCallers(settings: AuthSettings, deps: { now: () => number 
     adminScopes: ['smtp:admin'],
     now: deps.now,
   })
+}
+
+/** The name that keys and limits belong to. */
+export function callerOf({ service, keyId }: Principal): string {
+  return JSON.stringify([service, keyId])
 }
 
 /** Every text that callers prove themselves with, in an order that does not depend on the configuration's. */

@@ -26,19 +26,19 @@ describe('the environment of herald-smtp', () => {
     expect(settings).toMatchObject({
       port: 8085,
       store: { engine: 'sqlite', path: ':memory:' },
-      upstream: { host: '127.0.0.1', port: 587, tls: 'required-starttls', rejectUnauthorized: true },
+      upstreams: [{ host: '127.0.0.1', port: 587, tls: 'required-starttls', rejectUnauthorized: true }],
       envelopeFrom: 'noreply@herald.example',
       sendDeadlineMs: 4_500,
       idempotencyTtlMs: 300_000,
       limits: { perRecipient: 10, perCaller: undefined, perDomain: undefined },
     })
-    expect(settings.upstream).not.toHaveProperty('auth')
+    expect(settings.upstreams[0]).not.toHaveProperty('auth')
   })
 
   it('names every problem at once, those of the gate included', async () => {
     expect(
       await problemsOf({ SMTP_PORT: '0', SMTP_PASSWORD: 'x', REDIS_ADDR: '192.0.2.1', SQLITE_PATH: '/x' }),
-    ).toEqual(['SMTP_HOST', 'SMTP_PORT', 'SMTP_FROM', 'SQLITE_PATH', 'SMTP_USER', 'API_KEY', 'REDIS_ADDR'])
+    ).toEqual(['SMTP_PORT', 'SMTP_FROM', 'SQLITE_PATH', 'SMTP_USER', 'SMTP_HOST', 'API_KEY', 'REDIS_ADDR'])
   })
 
   it.each([
@@ -65,7 +65,7 @@ describe('the environment of herald-smtp', () => {
     [{ SMTP_PORT: '465' }, 'implicit'],
     [{ SMTP_USE_STARTTLS: 'false', SMTP_USE_TLS: 'true' }, 'implicit'],
   ])('reads %j as TLS mode %s', async (env, tls) => {
-    expect((await read(env)).settings.upstream.tls).toBe(tls)
+    expect((await read(env)).settings.upstreams[0]?.tls).toBe(tls)
   })
 
   it('judges mail without TLS by how far the server is away', async () => {

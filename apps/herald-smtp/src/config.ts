@@ -6,6 +6,7 @@ import {
   gatePolicy,
   noAuthRule,
   plaintextFindings,
+  readConfigFile,
   readVariables,
   serviceVariables,
   storeRules,
@@ -22,9 +23,15 @@ import {
   type VariableRule,
 } from '@herald/config'
 import { z } from 'zod'
+import { dkimRule, dkimSettings, dkimVariables } from './dkim-settings.ts'
+import type { Brand } from './domain/content.ts'
 import type { Sender } from './domain/message.ts'
+import type { Origin } from './domain/sending.ts'
 import { parseRecipient, type Recipient } from './domain/recipient.ts'
+import { defaultLayout } from './domain/templates/default-layout.ts'
+import { compileLayout, type LayoutError } from './domain/templates/layout.ts'
 import { upstreamDefaults, type UpstreamSettings } from './mailer/mailer.ts'
+import { createFileSecret, readUpstreams, type ConfiguredUpstream } from './upstreams.ts'
 
 const defaults = { name: 'herald-smtp', port: 8085 }
 const hmacKeys = 'HERALD_SMTP_HMAC_KEYS'
@@ -39,6 +46,8 @@ const address = () =>
     })
     return z.NEVER
   })
+
+const color = () => z.string().regex(/^#[0-9a-f]{6}$/i, { error: 'must be a colour such as #2563eb' })
 
 const sendsPerHour = () =>
   z.union([z.literal('off').transform(() => undefined), variable.integer({ min: 1, max: 1_000_000_000 })], {
@@ -62,7 +71,13 @@ export const variables = z.object({
     ),
   ...storeVariables,
 
-  SMTP_HOST: variable.text({ maxLength: 255 }).describe('Mail server to send through'),
+  SMTP_UPSTREAMS: z
+    .string()
+    .optional()
+    .describe(
+      'Mail servers in the order in which they are tried, as a JSON list, in place of SMTP_HOST to SMTP_SKIP_TLS_VERIFY; see docs/operations/mail-servers.md',
+    ),
+  SMTP_HOST: variable.text({ maxLength: 255 }).optional().describe('The one mail server to send through'),
   SMTP_PORT: variable
     .integer({ min: 1, max: 65_535 })
     .prefault('587')
@@ -104,10 +119,31 @@ export const variables = z.object({
     .prefault('4.5s')
     .describe('Longest time from a request to its answer'),
 
+  MAIL_BRAND_NAME: variable
+    .text({ maxLength: 60 })
+    .optional()
+    .describe('Name at the head of a mail; unset means SMTP_FROM_NAME, or else the domain of SMTP_FROM'),
+  MAIL_LOGO_TEXT: variable
+    .text({ maxLength: 12 })
+    .optional()
+    .describe(
+      'Short text on colour beside it, in place of a picture; unset means the first letter of the name',
+    ),
+  MAIL_BRAND_COLOR: color().prefault('#2563eb').describe('That colour, as #rrggbb'),
+  MAIL_LAYOUT_FILE: variable
+    .parsedFile(compileLayout, (error) => error as LayoutError)
+    .optional()
+    .describe('HTML file in place of the built-in layout; see docs/decisions/0015'),
+  ...dkimVariables,
+
   IDEMPOTENCY_TTL_SECONDS: variable
     .integer({ min: 1, max: 86_400 })
     .prefault('300')
     .describe('How long a key answers with the mail that it sent'),
+  MESSAGE_TTL: variable
+    .duration({ minSeconds: 1, maxSeconds: 30 * 86_400 })
+    .prefault('1h')
+    .describe('How long GET /v1/messages tells what became of a mail'),
   IDEMPOTENCY_MAX_ENTRIES: variable
     .integer({ min: 0, max: 1_000_000_000 })
     .optional()
@@ -137,6 +173,52 @@ const smtpUserRule: VariableRule<Values> = {
   },
 }
 
+const upstreamNames = ['SMTP_UPSTREAMS', 'SMTP_HOST', 'SMTP_USER', 'SMTP_PASSWORD', 'SMTP_CA_FILE'] as const
+
+const listRule: VariableRule<Values> = {
+  reads: [...upstreamNames, 'SMTP_MAX_CONCURRENT_SENDS'],
+  check: (values) => {
+    const [list, ...shortForm] = upstreamNames
+    if (values[list] === undefined) {
+      return values.SMTP_HOST === undefined
+        ? [{ variable: 'SMTP_HOST', message: `must be set, or ${list}` }]
+        : []
+    }
+    return [
+      ...shortForm
+        .filter((name) => values[name] !== undefined)
+        .map((variable) => ({ variable, message: `and ${list} are both set; keep one of them` })),
+      ...listedUpstreams(values).problems.map((message) => ({ variable: list, message })),
+    ]
+  },
+  find: async (values) => {
+    const { upstreams, findings } = listedUpstreams(values)
+    return [...findings, ...(await Promise.all(upstreams.map(listFindings))).flat()]
+  },
+}
+
+function listedUpstreams({ SMTP_UPSTREAMS: list, SMTP_MAX_CONCURRENT_SENDS: connectionsMax }: Values) {
+  if (list === undefined) return { upstreams: [], problems: [], findings: [] }
+  return readUpstreams(list, { readFile: readConfigFile, connectionsMax })
+}
+
+async function listFindings({
+  host,
+  tls,
+  rejectUnauthorized,
+  auth,
+}: UpstreamSettings): Promise<GateFinding[]> {
+  const name = 'SMTP_UPSTREAMS'
+  const password = auth && 'password' in auth ? checkSecret(name, auth.password, { minBytes: 1 }) : []
+  return [
+    ...password.filter(({ code }) => code === 'EXAMPLE_VALUE'),
+    ...(tls === 'none'
+      ? await plaintextFindings('SMTP_PLAINTEXT', name, host, 'set its tls to starttls or implicit')
+      : []),
+    ...(tls === 'none' || rejectUnauthorized ? [] : [unverified(name, 'its ca_file')]),
+  ]
+}
+
 const tlsModeVariables = ['SMTP_PORT', 'SMTP_USE_TLS', 'SMTP_USE_STARTTLS'] as const
 
 const upstreamRules: readonly VariableRule<Values>[] = [
@@ -152,14 +234,18 @@ const upstreamRules: readonly VariableRule<Values>[] = [
     reads: ['SMTP_HOST', ...tlsModeVariables],
     find: (values) => {
       const remedy = 'set SMTP_USE_STARTTLS=true, or SMTP_USE_TLS=true'
-      return tlsMode(values) === 'none'
-        ? plaintextFindings('SMTP_PLAINTEXT', 'SMTP_USE_STARTTLS', values.SMTP_HOST, remedy)
+      const { SMTP_HOST: host } = values
+      return host !== undefined && tlsMode(values) === 'none'
+        ? plaintextFindings('SMTP_PLAINTEXT', 'SMTP_USE_STARTTLS', host, remedy)
         : []
     },
   },
   {
     reads: ['SMTP_SKIP_TLS_VERIFY', ...tlsModeVariables],
-    find: (values) => (values.SMTP_SKIP_TLS_VERIFY && tlsMode(values) !== 'none' ? [unverified] : []),
+    find: (values) =>
+      values.SMTP_SKIP_TLS_VERIFY && tlsMode(values) !== 'none'
+        ? [unverified('SMTP_SKIP_TLS_VERIFY', 'SMTP_CA_FILE')]
+        : [],
   },
 ]
 
@@ -170,6 +256,8 @@ const rules: readonly VariableRule<Values>[] = [
   ...storeRules,
   smtpUserRule,
   ...upstreamRules,
+  listRule,
+  dkimRule,
 ]
 
 /** Without a word about a store the service keeps its state in memory, as the service it replaces does. */
@@ -185,10 +273,12 @@ export type Settings = Awaited<ReturnType<typeof readSettings>>['settings']
 /** Reads the environment into settings and findings of the gate. Throws a ConfigError with every problem at once. */
 export async function readSettings(env: Env) {
   const { values, findings } = await readVariables(variables, { env }, rules)
-  return { settings: settingsFrom(values), findings }
+  const listed = listedUpstreams(values).upstreams
+  const upstreams = listed.length > 0 ? listed : [shortForm(values, env)]
+  return { settings: settingsFrom(values, upstreams), findings }
 }
 
-function settingsFrom(values: Values) {
+function settingsFrom(values: Values, upstreams: readonly ConfiguredUpstream[]) {
   return Object.freeze({
     name: values.SERVICE_NAME,
     gate: gatePolicy(values),
@@ -205,14 +295,18 @@ function settingsFrom(values: Values) {
       allowNoAuthFrom: values.ALLOW_NO_AUTH_FROM,
     },
     store: namesStore(values) ? storeSettings(values, defaults.name) : inMemory,
-    upstream: upstreamSettings(values),
+    upstreams,
     sender: senderFrom(values),
+    brand: brandFrom(values),
+    dkim: dkimSettings(values),
+    layout: values.MAIL_LAYOUT_FILE ?? compileLayout(defaultLayout),
     envelopeFrom: (values.SMTP_ENVELOPE_FROM ?? values.SMTP_FROM).address,
     // The stores keep whole milliseconds and refuse a part of one.
     sendDeadlineMs: Math.floor(
       1000 * Math.min(values.SEND_DEADLINE, values.SMTP_TIMEOUT_SECONDS ?? Infinity),
     ),
     idempotencyTtlMs: values.IDEMPOTENCY_TTL_SECONDS * 1000,
+    messageTtlMs: values.MESSAGE_TTL * 1000,
     limits: {
       perRecipient: values.RATE_LIMIT_PER_RECIPIENT,
       perCaller: values.RATE_LIMIT_PER_CALLER,
@@ -223,12 +317,15 @@ function settingsFrom(values: Values) {
   })
 }
 
-function upstreamSettings(values: Values): UpstreamSettings {
-  const { SMTP_USER: user, SMTP_PASSWORD: password, SMTP_CA_FILE: ca, SMTP_PORT: port } = values
+function shortForm(values: Values, env: Env): UpstreamSettings {
+  const { SMTP_USER: user, SMTP_CA_FILE: ca, SMTP_PORT: port, SMTP_HOST: host = '' } = values
+  const { SMTP_PASSWORD: given } = values
+  const file = env['SMTP_PASSWORD_FILE']
+  const password = given && file ? createFileSecret(file, given.reveal(), readConfigFile) : given
   return {
     ...upstreamDefaults,
-    name: `${values.SMTP_HOST}:${port}`,
-    host: values.SMTP_HOST,
+    name: `${host}:${port}`,
+    host,
     port,
     tls: tlsMode(values),
     ...(ca !== undefined && { ca }),
@@ -252,13 +349,37 @@ function senderFrom({ SMTP_FROM, SMTP_FROM_NAME: name, SMTP_REPLY_TO: replyTo }:
   }
 }
 
-const unverified: GateFinding = {
-  code: 'TLS_VERIFY_OFF',
-  variable: 'SMTP_SKIP_TLS_VERIFY',
-  message: "turns off the verification of the mail server's certificate",
-  remedy: 'set SMTP_CA_FILE to the authority of that certificate instead',
+function brandFrom(values: Values): Brand {
+  const name = values.MAIL_BRAND_NAME ?? values.SMTP_FROM_NAME ?? values.SMTP_FROM.domain
+  const [first] = new Intl.Segmenter().segment(name)
+  return {
+    name,
+    logo: values.MAIL_LOGO_TEXT ?? first?.segment.toLocaleUpperCase() ?? '',
+    color: values.MAIL_BRAND_COLOR,
+  }
 }
+
+const unverified = (variable: string, authority: string): GateFinding => ({
+  code: 'TLS_VERIFY_OFF',
+  variable,
+  message: "turns off the verification of the mail server's certificate",
+  remedy: `set ${authority} to the authority of that certificate instead`,
+})
 
 function namesStore({ STORE, SQLITE_PATH, REDIS_ADDR, REDIS_URL }: StoreValues): boolean {
   return [STORE, SQLITE_PATH, REDIS_ADDR, REDIS_URL].some((value) => value !== undefined)
+}
+
+/** Who mail through each upstream is from: its own address, else SMTP_FROM. */
+export function createOrigins({
+  upstreams,
+  sender,
+  envelopeFrom,
+}: Pick<Settings, 'upstreams' | 'sender' | 'envelopeFrom'>): (upstream: string) => Origin {
+  const own = new Map(upstreams.flatMap(({ name, from }) => (from ? [[name, from] as const] : [])))
+  return (upstream) => {
+    const from = own.get(upstream)
+    if (from === undefined) return { sender, envelopeFrom }
+    return { sender: { ...sender, address: from.address, domain: from.domain }, envelopeFrom: from.address }
+  }
 }

@@ -6,7 +6,7 @@ function readinessOf(changes: { pingStore?: () => Promise<void> } = {}) {
   const probes: ((result: ProbeResult) => void)[] = []
   let time = 0
   const readiness = createReadiness({
-    mailer: { probe: () => new Promise((resolve) => probes.push(resolve)) },
+    upstreams: [{ name: 'main', mailer: { probe: () => new Promise((resolve) => probes.push(resolve)) } }],
     pingStore: () => Promise.resolve(),
     now: () => time,
     ...changes,

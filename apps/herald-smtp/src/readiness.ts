@@ -1,29 +1,29 @@
 import type { Readiness } from '@herald/service'
 import type { Mailer, ProbeResult } from './mailer/mailer.ts'
 
-/** How old the last look at the upstream may be before the next one is taken. */
+/** How old the last look at the upstreams may be before the next one is taken. */
 const probeEveryMs = 10_000
 
 export type ReadinessCheck = {
-  /** Ready means that the store answers and that the upstream was looked at; a down upstream is told, not judged. */
+  /** Ready means that the store answers and that each upstream was looked at; a down upstream is told, not judged. */
   ready: () => Promise<Readiness>
-  /** Looks at the upstream; never rejects. */
+  /** Looks at the upstreams; never rejects. */
   probe: () => Promise<void>
 }
 
-/** Readiness probes are what keeps the view of the upstream fresh; none of them waits for it. */
+/** Readiness probes are what keeps the view of the upstreams fresh; none of them waits for it. */
 export function createReadiness(deps: {
-  mailer: Pick<Mailer, 'probe'>
+  upstreams: readonly { name: string; mailer: Pick<Mailer, 'probe'> }[]
   pingStore: () => Promise<void>
   now: () => number
 }): ReadinessCheck {
-  const { mailer, pingStore, now } = deps
-  let upstream: ProbeResult | undefined
+  const { upstreams, pingStore, now } = deps
+  const seen = new Map<string, ProbeResult>()
   let probedAt = -Infinity
 
   async function probe(): Promise<void> {
     probedAt = now()
-    upstream = await mailer.probe()
+    await Promise.all(upstreams.map(async ({ name, mailer }) => seen.set(name, await mailer.probe())))
   }
 
   async function ready(): Promise<Readiness> {
@@ -32,9 +32,17 @@ export function createReadiness(deps: {
       () => true,
       () => false,
     )
+    const results = upstreams.map(({ name }) => seen.get(name))
+    // Mail goes out as long as one of them takes it.
+    const best = results.find((result) => result?.ok) ?? results[0]
+    const each = Object.fromEntries(upstreams.map(({ name }) => [name, describe(seen.get(name))]))
     return {
-      ok: isStoreUp && upstream !== undefined,
-      checks: { store: { status: isStoreUp ? 'ok' : 'down' }, upstream: describe(upstream) },
+      ok: isStoreUp && seen.size === upstreams.length,
+      checks: {
+        store: { status: isStoreUp ? 'ok' : 'down' },
+        upstream: describe(best),
+        ...(upstreams.length > 1 && { upstreams: each }),
+      },
     }
   }
 

@@ -13,6 +13,11 @@ export const refusals = {
   },
   unauthorized: { status: 401, code: 'unauthorized', text: 'The credentials are missing or wrong.' },
   forbidden: { status: 403, code: 'forbidden', text: 'These credentials may not do this.' },
+  message_not_found: {
+    status: 404,
+    code: 'not_found',
+    text: 'No such message is known, or not any more.',
+  },
   not_found: { status: 404, code: 'not_found', text: 'There is nothing at this path.' },
   method_not_allowed: {
     status: 405,

@@ -1,18 +1,21 @@
 import { enforceGate, type StartContext, type StartedService } from '@herald/service'
 import { createApp } from './app.ts'
 import { createCallers, credentialsOf } from './callers.ts'
-import { readSettings, type Settings } from './config.ts'
+import { createOrigins, readSettings, type Settings } from './config.ts'
 import { openConfiguredStore, probeFindings } from './configured-store.ts'
 import { obtainDigestKey } from './digest-key.ts'
+import { createComposer } from './domain/content.ts'
 import { createDelivery } from './domain/delivery.ts'
+import { createDkimSigner } from './domain/dkim.ts'
 import { createDigests, type Digests } from './domain/fingerprint.ts'
 import { createIdempotency } from './domain/idempotency.ts'
 import { createProtection } from './domain/protection.ts'
 import { createSending } from './domain/sending.ts'
-import { createMailer, type Mailer } from './mailer/mailer.ts'
+import { createTrail } from './domain/trail.ts'
 import { createSmtpMetrics, type SmtpMetrics } from './metrics.ts'
 import { createReadiness } from './readiness.ts'
 import { refusals } from './refusals.ts'
+import { createRelays, type Relays } from './relays.ts'
 import { describeRefusal } from './routes/refuse.ts'
 import type { OpenedStore } from './store/open-smtp-store.ts'
 
@@ -23,7 +26,7 @@ export type World = {
 }
 
 type Parts = StartContext &
-  World & { settings: Settings; store: OpenedStore; mailer: Mailer; smtpMetrics: SmtpMetrics }
+  World & { settings: Settings; store: OpenedStore; relays: Relays; smtpMetrics: SmtpMetrics }
 
 /** Environment, gate, store, gate again with what the store says of itself, mailer, app; throws before anything is served. */
 export async function start(context: StartContext, world: World): Promise<StartedService> {
@@ -38,12 +41,12 @@ export async function start(context: StartContext, world: World): Promise<Starte
     await store.calls.close()
     throw error
   }
-  const mailer = createMailer(settings.upstream, { now: world.now, logger })
   const smtpMetrics = createSmtpMetrics(metrics.registry)
+  const relays = createRelays(settings.upstreams, { now: world.now, logger, metrics: smtpMetrics })
   warn(settings, { ...context, smtpMetrics })
 
   return {
-    app: await build({ ...context, ...world, settings, store, mailer, smtpMetrics }),
+    app: await build({ ...context, ...world, settings, store, relays, smtpMetrics }),
     host: settings.host,
     port: settings.port,
     ...(settings.tls && { tls: settings.tls }),
@@ -54,7 +57,7 @@ export async function start(context: StartContext, world: World): Promise<Starte
     }),
     drainTimeoutMs: settings.shutdownTimeoutMs,
     close: async () => {
-      await mailer.drain()
+      await relays.drain()
       await store.calls.close()
     },
   }
@@ -77,7 +80,7 @@ function warn(
 }
 
 async function build(parts: Parts) {
-  const { settings, store, mailer, logger, metrics, smtpMetrics, now, randomBytes, isDraining } = parts
+  const { settings, store, relays, logger, metrics, smtpMetrics, now, randomBytes, isDraining } = parts
   const digests = createDigests(
     await obtainDigestKey(credentialsOf(settings.auth), { ...parts, once: store.once }),
   )
@@ -85,7 +88,7 @@ async function build(parts: Parts) {
     smtpMetrics.storeFault(verb)
     logger.error({ verb, err: fault }, 'store fault')
   }
-  const readiness = createReadiness({ mailer, pingStore: () => store.calls.ping(), now })
+  const readiness = createReadiness({ upstreams: relays.all, pingStore: () => store.calls.ping(), now })
   void readiness.probe()
   return createApp(
     {
@@ -95,6 +98,8 @@ async function build(parts: Parts) {
         { ttlMs: settings.idempotencyTtlMs },
       ),
       sendMail: createSendMail(parts, digests, onFault),
+      trail: createTrail({ store: store.calls, now, onFault }, { ttlMs: settings.messageTtlMs }),
+      composeContent: createComposer({ brand: settings.brand, layout: settings.layout }),
       digests,
       metrics: smtpMetrics,
       serviceMetrics: metrics,
@@ -114,7 +119,7 @@ async function build(parts: Parts) {
 }
 
 function createSendMail(parts: Parts, digests: Digests, onFault: (verb: string, fault: unknown) => void) {
-  const { settings, store, mailer, now, randomBytes } = parts
+  const { settings, store, relays, smtpMetrics, now, randomBytes } = parts
   const random = () => randomBytes(4).readUInt32BE() / 2 ** 32
   return createSending(
     {
@@ -122,10 +127,16 @@ function createSendMail(parts: Parts, digests: Digests, onFault: (verb: string, 
         { buckets: store.buckets, digestAddress: (text) => digests.address(text), now },
         settings.limits,
       ),
-      deliver: createDelivery({ mailer, now, random }).deliver,
+      deliver: createDelivery({
+        upstreams: relays.all,
+        now,
+        random,
+        onAttempt: (attempt) => smtpMetrics.attempted(attempt),
+      }).deliver,
+      sign: settings.dkim && createDkimSigner(settings.dkim),
       now,
       onFault: (fault) => onFault('limit', fault),
     },
-    { sender: settings.sender, envelopeFrom: settings.envelopeFrom },
+    { originOf: createOrigins(settings) },
   )
 }

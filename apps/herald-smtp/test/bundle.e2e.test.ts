@@ -9,7 +9,7 @@ import {
   type RunningService,
 } from '@herald/testing'
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import PostalMime from 'postal-mime'
@@ -89,6 +89,17 @@ describe('the bundle', () => {
     expect(code).toBe(78)
     for (const name of ['SMTP_HOST', 'SMTP_FROM', 'SMTP_PORT', 'SMTP_PASSWORD', 'SEND_DEADLINE']) {
       expect(output).toContain(`"variable":"${name}"`)
+    }
+  })
+
+  it('refuses a broken layout with 78, and so does config check, naming file and line', async () => {
+    const path = join(inEmptyFolder(), 'layout.html')
+    writeFileSync(path, '<p>\n{{content}}</p>\n{{kontent}}\n')
+    const env = { SMTP_HOST: '127.0.0.1', SMTP_FROM: 'noreply@herald.example', MAIL_LAYOUT_FILE: path }
+    for (const words of [[], ['config', 'check']]) {
+      const { code, output } = await runService('herald-smtp', words, env)
+      expect(code).toBe(78)
+      expect(output).toContain(`names ${path}, whose line 3 asks for {{kontent}}`)
     }
   })
 

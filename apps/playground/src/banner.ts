@@ -16,6 +16,7 @@ Everything runs.
   herald-totp   ${options.totpUrl}
   herald-smtp   ${options.smtpUrl}
   inbox page    ${options.inboxUrl}
+  all mails     ${options.inboxUrl}/gallery
   mail catcher  127.0.0.1:${options.mailPort} (SMTP)
 
 Try, in another terminal:

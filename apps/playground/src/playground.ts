@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { serve } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { renderBanner } from './banner.ts'
+import { createGallery } from './gallery/gallery.ts'
 import { createInbox } from './inbox/inbox.ts'
 import { createInboxApp } from './inbox/inbox-app.ts'
 import { startMailCatcher } from './inbox/mail-catcher.ts'
@@ -40,9 +41,10 @@ export async function runPlayground({ folder, ports }: Settings, deps: Playgroun
   const inbox = createInbox({ mailsMax: 200, now: deps.now })
   const catcher = await startMailCatcher({ inbox, port: ports['mail catcher'] })
   running.defer(() => catcher.close())
-  running.defer(await serveInbox(createInboxApp(inbox), ports['inbox page']))
 
   const services = describeServices(ports, state)
+  const gallery = createGallery({ smtpUrl: services.smtp.url, adminKeyFile: state.keyFiles.adminApiKey })
+  running.defer(await serveInbox(createInboxApp(inbox, gallery), ports['inbox page']))
   const ended = runServices(services, running, deps)
   await Promise.race([ended, waitUntilHealthy(services, running)])
   if (deps.signal.aborted) return

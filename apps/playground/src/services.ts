@@ -30,6 +30,7 @@ export function describeServices(ports: Ports, state: State): { totp: Service; s
   return {
     totp: describe('herald-totp', { HERALD_TOTP_ENCRYPTION_KEY_FILE: state.keyFiles.encryptionKey }),
     smtp: describe('herald-smtp', {
+      ADMIN_API_KEY_FILE: state.keyFiles.adminApiKey,
       SMTP_HOST: '127.0.0.1',
       SMTP_PORT: String(ports['mail catcher']),
       SMTP_USE_STARTTLS: 'false',

@@ -26,6 +26,7 @@ describe('openState', () => {
     const apiKey = readFileSync(keyFiles.apiKey, 'utf8')
 
     expect(apiKey).toMatch(/^[\w-]{43}$/)
+    expect(readFileSync(keyFiles.adminApiKey, 'utf8')).toMatch(/^[\w-]{43}$/)
     expect(readFileSync(keyFiles.hmacSecret, 'utf8')).toMatch(/^[\w-]{43}$/)
     expect(readFileSync(keyFiles.encryptionKey, 'utf8')).toMatch(/^base64:[A-Za-z0-9+/]{43}=$/)
     expect(readFileSync(headerFile, 'utf8')).toBe(`X-API-Key: ${apiKey}\n`)
@@ -40,9 +41,14 @@ describe('openState', () => {
     const second = openState(folder, randomBytes)
 
     expect(Object.values(second.keyFiles).map((path) => readFileSync(path, 'utf8'))).toEqual(keys)
-    expect(new Set(keys).size).toBe(3)
+    expect(new Set(keys).size).toBe(4)
     expect(mode(second.keyFiles.apiKey)).toBe(0o600)
     expect(mode(folder)).toBe(0o700)
-    expect(readdirSync(join(folder, 'keys')).toSorted()).toEqual(['api-key', 'encryption-key', 'hmac-secret'])
+    expect(readdirSync(join(folder, 'keys')).toSorted()).toEqual([
+      'admin-api-key',
+      'api-key',
+      'encryption-key',
+      'hmac-secret',
+    ])
   })
 })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 export type State = {
   /** Files for the `NAME_FILE` variables of both services, one development secret each. */
-  keyFiles: { apiKey: string; hmacSecret: string; encryptionKey: string }
+  keyFiles: { apiKey: string; adminApiKey: string; hmacSecret: string; encryptionKey: string }
   /** The API key as a header line, for `curl -H @FILE`. */
   headerFile: string
   dataFolder: string
@@ -18,6 +18,7 @@ export function openState(folder: string, randomBytes: (size: number) => Buffer)
   const keep = (name: string, make: () => string) => keepSecret(join(keys, name), make)
   const keyFiles = {
     apiKey: keep('api-key', () => randomBytes(32).toString('base64url')),
+    adminApiKey: keep('admin-api-key', () => randomBytes(32).toString('base64url')),
     hmacSecret: keep('hmac-secret', () => randomBytes(32).toString('base64url')),
     encryptionKey: keep('encryption-key', () => `base64:${randomBytes(32).toString('base64')}`),
   }

@@ -131,6 +131,21 @@ describe('npm start', () => {
     expect(page).toContain('123456')
   })
 
+  it('shows every mail in the gallery that the inbox page links to, as herald-smtp makes it', async () => {
+    const inboxUrl = `http://127.0.0.1:${place.env.HERALD_INBOX_PORT}`
+    expect(playground.output()).toContain(`${inboxUrl}/gallery`)
+    const page = await (await fetch(`${inboxUrl}/gallery`)).text()
+    const frames = [...page.matchAll(/<iframe[^>]*src="([^"]+)"/g)].map(([, path]) => path!)
+
+    expect(frames).toHaveLength(24)
+    expect(new Set(frames).size).toBe(24)
+    for (const path of frames) {
+      const mail = await (await fetch(`${inboxUrl}${path}`)).text()
+      expect(mail).toContain('482913')
+      expect(mail).toContain(`<html lang="${path.split('/')[3]}"`)
+    }
+  })
+
   it('says how to revoke when somebody enrols twice, and that works as printed', async () => {
     await paste('npm run enrol -- --no-phone --subject "twice over"')
     const again = await paste('npm run enrol -- --no-phone --subject "twice over"')
@@ -167,7 +182,7 @@ describe('npm start', () => {
       expect(`${file} ${(statSync(file).mode & 0o777).toString(8)}`).toBe(`${file} 600`)
 
     const keys = readdirSync(join(place.folder, 'keys'))
-    expect(keys).toHaveLength(3)
+    expect(keys).toHaveLength(4)
     for (const key of keys) {
       const text = readFileSync(join(place.folder, 'keys', key), 'utf8').replace(/^base64:/, '')
       expect(playground.output() + shown).not.toContain(text)

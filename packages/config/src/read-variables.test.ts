@@ -105,6 +105,25 @@ describe('readVariables', () => {
     expect((error as ConfigError).problems.map((problem) => problem.variable)).toEqual(expected)
   })
 
+  it('names the file and the line of what is wrong in a file with a form of its own', async () => {
+    const listed = z.object({
+      LIST_FILE: variable.parsedFile(
+        (text) => {
+          const line = text.split('\n').indexOf('bad') + 1
+          if (line > 0) throw Object.assign(new Error('is bad'), { line })
+          return text
+        },
+        (error) => error as Error & { line: number },
+      ),
+    })
+    const readFile = holding({ '/etc/good': file('a\nb\n'), '/etc/list': file('a\nbad\n') })
+    const { values } = await readVariables(listed, { env: { LIST_FILE: '/etc/good' }, readFile })
+    expect(values.LIST_FILE).toBe('a\nb')
+    await expect(readVariables(listed, { env: { LIST_FILE: '/etc/list' }, readFile })).rejects.toThrow(
+      'LIST_FILE names /etc/list, whose line 2 is bad',
+    )
+  })
+
   it('judges no rule by a variable that is wrong already', async () => {
     const rule: VariableRule<{ KEY?: unknown }> = {
       reads: ['KEY'],

@@ -34,7 +34,9 @@ export async function readVariables<S extends z.ZodObject>(
   const wrong = new Set<string>()
   for (const [name, piece] of piecesOf(schema)) {
     const found = lookUp(name, piece, source.env, source.readFile ?? readConfigFile)
-    const result: Settled = found.problem ? { problem: found.problem } : settle(name, piece, found.text)
+    const result: Settled = found.problem
+      ? { problem: found.problem }
+      : settle(name, piece, found.text, source.env[name])
     findings.push(...found.findings)
     if (result.problem) {
       problems.push(result.problem)
@@ -54,12 +56,23 @@ export async function readVariables<S extends z.ZodObject>(
   return { values: settled, findings }
 }
 
-function settle(name: string, piece: z.core.$ZodType, text: string | undefined): Settled {
+function settle(
+  name: string,
+  piece: z.core.$ZodType,
+  text: string | undefined,
+  path: string | undefined,
+): Settled {
   const result = z.safeParse(piece, text)
   if (result.success) return { value: result.data }
   const message =
-    text === undefined ? 'must be set' : result.error.issues.map((issue) => issue.message).join(', ')
+    text === undefined ? 'must be set' : result.error.issues.map((issue) => wordIssue(issue, path)).join(', ')
   return { problem: { variable: name, message } }
+}
+
+/** An issue of a line belongs to a file, whose path is the variable's own text. */
+function wordIssue(issue: z.core.$ZodIssue, path: string | undefined): string {
+  const line: unknown = issue.code === 'custom' ? issue.params?.['line'] : undefined
+  return typeof line === 'number' ? `names ${path}, whose line ${line} ${issue.message}` : issue.message
 }
 
 function lookUp(name: string, piece: z.core.$ZodType, env: Env, readFile: ReadFile): Lookup {

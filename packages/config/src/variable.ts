@@ -92,6 +92,27 @@ export const variable = {
       ),
     ),
 
+  /**
+   * A file with a form of its own. What `parse` throws becomes a problem that names the file and the line which `explain`
+   * tells, the first being 1; the message reads on after "line 1".
+   */
+  parsedFile: <T>(
+    parse: (text: string) => T,
+    explain: (error: unknown) => { line: number; message: string },
+  ) =>
+    fromSource(
+      'file',
+      z.string().transform((text, context): T => {
+        try {
+          return parse(text)
+        } catch (error) {
+          const { line, message } = explain(error)
+          context.addIssue({ code: 'custom', message, params: { line } })
+          return z.NEVER
+        }
+      }),
+    ),
+
   /** The PEM text of the unencrypted private key in the file that the variable names. */
   privateKeyFile: () =>
     fromSource(

@@ -1,7 +1,9 @@
 import { Command, CommanderError } from 'commander'
 import type { World } from '../start.ts'
 import { checkConfig } from './config-check.ts'
+import { sendTest } from './send-test.ts'
 import { confirmStore } from './store-confirm.ts'
+import { verifyUpstreams } from './verify.ts'
 
 export type CommandWorld = World & { print: (line: string) => void }
 
@@ -37,5 +39,16 @@ function createProgram(world: CommandWorld, exitWith: (code: number) => void): C
     .command('confirm')
     .description('vouch for it after it was lost, restored or emptied')
     .action(async () => exitWith(await confirmStore(world)))
+  program
+    .command('verify')
+    .description(
+      'connect, secure and authenticate to each mail server; exit with 1 if one does not let us in',
+    )
+    .action(async () => exitWith(await verifyUpstreams(world)))
+  program
+    .command('send-test')
+    .description('send one mail the way the service would; exit with 1 if no mail server took it')
+    .argument('<address>')
+    .action(async (address: string) => exitWith(await sendTest(address, world)))
   return program
 }

@@ -11,6 +11,8 @@ export type RefusedAnswer = {
   outcome: 'not_sent' | 'unknown'
   permanent: boolean
   upstream?: string
+  /** How far the last attempt came. */
+  phase?: string
   smtpCode?: number
   enhancedCode?: string
   retryAfterSeconds?: number

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
+import { breakerOf } from './delivery.fixture.ts'
 import { mailerFor, messageTo, serverFor } from '../mailer/mailer.fixture.ts'
 import { createDelivery } from './delivery.ts'
 
@@ -14,9 +15,10 @@ async function deliverTo(
   const server = await serverFor()
   script(server)
   const mailer = mailerFor(server, { timeouts: { greetingMs } })
-  const { deliver } = createDelivery({ mailer, now: Date.now, random: () => random })
+  const upstream = { name: 'primary', mailer, breaker: breakerOf(mailer) }
+  const { deliver } = createDelivery({ upstreams: [upstream], now: Date.now, random: () => random })
   const startedAt = performance.now()
-  const delivery = await deliver(message, Date.now() + budgetMs)
+  const delivery = await deliver(async () => message, { deadline: Date.now() + budgetMs, caller: 'herald' })
   return { delivery, server, tookMs: performance.now() - startedAt }
 }
 
@@ -44,6 +46,7 @@ describe('deliver', () => {
     expect(delivery).toEqual({
       ok: false,
       upstream: 'primary',
+      phase: 'connect',
       reason: 'upstream_down',
       outcome: 'not_sent',
       permanent: false,
@@ -56,6 +59,7 @@ describe('deliver', () => {
     expect(delivery).toEqual({
       ok: false,
       upstream: 'primary',
+      phase: 'body',
       reason: 'timeout_unknown',
       outcome: 'unknown',
       permanent: false,
@@ -78,6 +82,7 @@ describe('deliver', () => {
     expect(delivery).toEqual({
       ok: false,
       upstream: 'primary',
+      phase: 'rcpt',
       reason: 'invalid_destination',
       outcome: 'not_sent',
       permanent: true,

@@ -1,6 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises'
-
-import type { Attempt, Mailer, OutgoingMessage } from '../mailer/mailer.ts'
+import type { Attempt, FailedAttempt, Mailer, OutgoingMessage, Phase } from '../mailer/mailer.ts'
+import type { Breaker, Permit } from './breaker.ts'
+import { pause } from './deadline.ts'
 import { judgeAttempt, type SmtpReason } from './reply.ts'
 
 /** What became of one message; `ok` means a 250 after the dot. */
@@ -9,6 +9,8 @@ export type Delivery =
   | {
       ok: false
       upstream: string
+      /** How far the attempt came; absent when no upstream was asked. */
+      phase?: Phase
       reason: SmtpReason
       outcome: 'not_sent' | 'unknown'
       permanent: boolean
@@ -17,45 +19,118 @@ export type Delivery =
       retryAfterSeconds?: number
     }
 
-/** Delivers a message: the promise never rejects and settles by `deadline` (milliseconds since the epoch). */
-export type Deliver = (message: OutgoingMessage, deadline: number) => Promise<Delivery>
+/** One of the relays, in the operator's order. */
+export type Upstream = { name: string; mailer: Pick<Mailer, 'send'>; breaker: Breaker }
+
+export type DeliverOptions = {
+  /** Milliseconds since the epoch. */
+  deadline: number
+  /** Whose turn it is where messages have to wait. */
+  caller: string
+}
+
+/** Makes the message that this upstream is to carry. */
+export type Compose = (upstream: string) => Promise<OutgoingMessage>
+
+/** Delivers a message and settles by the deadline; rejects only if no message can be composed. */
+export type Deliver = (compose: Compose, options: DeliverOptions) => Promise<Delivery>
 
 const pauseMsMin = 100
 const pauseMsMax = 300
 
-function report(attempt: Attempt): Delivery {
-  const { upstream } = attempt
+function report({ upstream, ...attempt }: Attempt): Delivery {
   if (attempt.outcome === 'accepted') {
     const { responseId } = attempt
     return { ok: true, upstream, ...(responseId !== undefined && { upstreamResponseId: responseId }) }
   }
-  const { outcome, code, enhancedCode } = attempt
-  const { retryAtOnce: _, ...judgement } = judgeAttempt(attempt)
-  const codes = {
+  const { outcome, phase, code, enhancedCode } = attempt
+  const { reason, permanent, retryAfterSeconds } = judgeAttempt(attempt)
+  return {
+    ok: false,
+    upstream,
+    phase,
+    reason,
+    outcome,
+    permanent,
     ...(code !== undefined && { smtpCode: code }),
     ...(enhancedCode !== undefined && { enhancedCode }),
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
   }
-  return { ok: false, upstream, outcome, ...judgement, ...codes }
 }
 
-const mayRepeat = (attempt: Attempt): boolean =>
-  attempt.outcome === 'not_sent' && judgeAttempt(attempt).retryAtOnce
+const isFailure = (attempt: Attempt): attempt is Attempt & FailedAttempt => attempt.outcome !== 'accepted'
 
-/** Sends through the mailer, once more at most and only when the first attempt certainly sent nothing. */
+function verdictOf(attempt: Attempt) {
+  return isFailure(attempt) ? judgeAttempt(attempt).verdict : 'up'
+}
+
+/**
+ * Asks one upstream after the other, each only when those before it certainly sent nothing and time is left; each leaves
+ * an equal share of that time to those behind it. When none took the message, one of them is asked once more.
+ */
 export function createDelivery(deps: {
-  mailer: Mailer
+  upstreams: readonly [Upstream, ...Upstream[]]
   now: () => number
   /** A number in [0, 1) that spreads the pause before the second attempt. */
   random: () => number
+  onAttempt?: (attempt: Attempt) => void
 }): { deliver: Deliver } {
-  const { mailer, now, random } = deps
+  const { upstreams, now, random, onAttempt } = deps
+
+  async function attempt(
+    { name, mailer }: Upstream,
+    permit: Permit,
+    compose: Compose,
+    limits: DeliverOptions & { handOverBy: number },
+  ): Promise<Attempt> {
+    const message = await compose(name).catch((fault: unknown) => {
+      permit.settle('nothing')
+      throw fault
+    })
+    const attempted = await mailer.send(message, limits)
+    permit.settle(verdictOf(attempted))
+    onAttempt?.(attempted)
+    return attempted
+  }
+
+  /** The last attempt of one round; undefined when every upstream is to be left alone. */
+  async function tryEach(compose: Compose, options: DeliverOptions): Promise<Attempt | undefined> {
+    let last: Attempt | undefined
+    for (const [index, upstream] of upstreams.entries()) {
+      const permit = upstream.breaker.admit()
+      if (permit === undefined) continue
+      const left = upstreams.slice(index + 1).filter(({ breaker }) => breaker.state() !== 'open').length
+      const handOverBy = now() + (options.deadline - now()) / (left + 1)
+      last = await attempt(upstream, permit, compose, { ...options, handOverBy })
+      if (!isFailure(last) || !judgeAttempt(last).tryNext) return last
+    }
+    return last
+  }
+
+  async function tryOnceMore(compose: Compose, options: DeliverOptions): Promise<Attempt | undefined> {
+    for (const upstream of upstreams) {
+      const permit = upstream.breaker.admit()
+      if (permit) return attempt(upstream, permit, compose, { ...options, handOverBy: options.deadline })
+    }
+    return undefined
+  }
+
+  function noneAdmits(): Delivery {
+    const waitMs = Math.min(...upstreams.map(({ breaker }) => breaker.retryAfterMs()))
+    const refusal = { reason: 'upstream_down', outcome: 'not_sent', permanent: false } as const
+    const retryAfterSeconds = Math.max(Math.ceil(waitMs / 1000), 1)
+    return { ok: false, upstream: upstreams[0].name, ...refusal, retryAfterSeconds }
+  }
+
   return {
-    async deliver(message, deadline) {
-      const first = await mailer.send(message, { deadline })
+    async deliver(compose, options) {
+      const first = await tryEach(compose, options)
+      if (first === undefined) return noneAdmits()
+      if (!isFailure(first) || !judgeAttempt(first).retryAtOnce) return report(first)
       const pauseMs = pauseMsMin + random() * (pauseMsMax - pauseMsMin)
-      if (!mayRepeat(first) || now() + pauseMs >= deadline) return report(first)
+      if (now() + pauseMs >= options.deadline) return report(first)
       await pause(pauseMs)
-      return report(await mailer.send(message, { deadline }))
+      return report((await tryOnceMore(compose, options)) ?? first)
     },
   }
 }

@@ -72,7 +72,7 @@ export function createIdempotency(
   function runKeyed({ caller, key, ...call }: Call, send: Send): Promise<Answer> {
     const sendBy = call.deadline - reserveMs
     if (key === undefined) return send(call.messageId, sendBy)
-    const slot = { ...call, id: identify('key', caller, key), keepMs: ttlMs, once: false }
+    const slot = { ...call, id: identifyKey(caller, key), keepMs: ttlMs, once: false }
     return share(slot, (messageId) => send(messageId, sendBy))
   }
 
@@ -138,7 +138,7 @@ export function createIdempotency(
       })
       const seen = await unlessLate(looking, slot.deadline - now(), unseen)
       if (seen.outcome === 'settled') return seen.answer
-      if (seen.outcome === 'free') return timedOut
+      if (seen.outcome !== 'sending') return timedOut
     }
     return timedOut
   }
@@ -155,6 +155,11 @@ export function createIdempotency(
   }
 
   return { run }
+}
+
+/** Names the claim of a caller's key. */
+export function identifyKey(caller: string, key: string): string {
+  return identify('key', caller, key)
 }
 
 /** Not keyed, so that a change of the configured secrets makes no call look new. */

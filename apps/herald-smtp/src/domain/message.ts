@@ -1,9 +1,8 @@
+import type { Content } from './content.ts'
 import { encodeBody, encodeField, encodePhrase } from './mime.ts'
 import type { Recipient } from './recipient.ts'
 
 export type Sender = { address: string; domain: string; name?: string; replyTo?: string }
-
-export type Content = { subject: string; text: string }
 
 export type Letter = Content & {
   from: Sender
@@ -26,7 +25,7 @@ export function buildMessage(letter: Letter): Buffer {
     ...headerFields(letter),
     '',
     ...part('text/plain', letter.text),
-    ...part('text/html', layOut(letter)),
+    ...part('text/html', letter.html),
     `--${boundary}--`,
     '',
   ]
@@ -56,29 +55,4 @@ function part(type: string, text: string): string[] {
     '',
     encodeBody(text),
   ]
-}
-
-/** The HTML part: the text in one readable column, every character of it escaped. */
-function layOut({ subject, text }: Content): string {
-  return [
-    '<!doctype html>',
-    '<html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
-    `<title>${escapeHtml(subject)}</title></head>`,
-    '<body style="margin:0;padding:24px;font:16px/1.5 sans-serif">',
-    `<p style="max-width:600px;margin:0 auto">${escapeHtml(text).replaceAll(/\r\n|\r|\n/g, '<br>\n')}</p>`,
-    '</body></html>',
-    '',
-  ].join('\n')
-}
-
-const entities: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-
-function escapeHtml(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (character) => entities[character] ?? '')
 }

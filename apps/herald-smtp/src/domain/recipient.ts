@@ -57,9 +57,10 @@ function parseDomain(text: string): string | undefined {
   return domainToASCII(domainToUnicode(domain)) === domain && !hasBrokenALabel(domain) ? domain : undefined
 }
 
-/** An A-label that does not decode stays `xn--` in Unicode form. */
+/** An A-label that does not decode stays `xn--` in Unicode form; one with hyphens where none may be, decodes to them. */
 function hasBrokenALabel(domain: string): boolean {
-  return domainToUnicode(domain)
+  const unicode = domainToUnicode(domain).split('.')
+  return domain
     .split('.')
-    .some((part) => part.startsWith('xn--'))
+    .some((part, index) => part.startsWith('xn--') && /^-|^..--|-$/u.test(unicode[index] ?? ''))
 }

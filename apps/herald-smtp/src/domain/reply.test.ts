@@ -87,6 +87,8 @@ describe('judgeAttempt', () => {
         reason: 'timeout_unknown',
         permanent: false,
         retryAtOnce: false,
+        tryNext: false,
+        verdict: 'down',
       })
     },
   )

@@ -1,4 +1,5 @@
 import type { Cause, FailedAttempt, Phase } from '../mailer/mailer.ts'
+import type { Verdict } from './breaker.ts'
 
 /** Why a message was not delivered; each is a row of the refusal table. */
 export type SmtpReason =
@@ -17,33 +18,39 @@ export type SmtpReason =
   | 'busy'
   | 'draining'
 
-/** What a failed attempt means; `retryAtOnce` says that the fault may be gone in the same second. */
+/** What a failed attempt means for the caller, and what is to be done about it. */
 export type Judgement = {
   reason: SmtpReason
   permanent: boolean
-  retryAtOnce: boolean
   retryAfterSeconds?: number
+  /** The fault may be gone in the same second. */
+  retryAtOnce: boolean
+  /** Another upstream may take the message; never after an unknown outcome. */
+  tryNext: boolean
+  /** What the attempt says of its upstream. A refused recipient says that it works. */
+  verdict: Verdict
 }
 
-const permanent = { permanent: true, retryAtOnce: false }
-const transient = { permanent: false, retryAtOnce: false }
-const passing = { permanent: false, retryAtOnce: true }
+const permanent = { permanent: true, retryAtOnce: false, tryNext: false, verdict: 'up' } as const
+const transient = { ...permanent, permanent: false } as const
+const failing = { permanent: false, retryAtOnce: true, tryNext: true, verdict: 'down' } as const
+const unavailable = { ...transient, tryNext: true, verdict: 'nothing' } as const
 
 const consequences: Readonly<Record<SmtpReason, Omit<Judgement, 'reason'>>> = {
   invalid_destination: permanent,
   mailbox_full: transient,
   sender_refused: permanent,
   greylisted: { ...transient, retryAfterSeconds: 60 },
-  throttled: { ...passing, retryAfterSeconds: 30 },
+  throttled: { ...failing, retryAfterSeconds: 30 },
   policy: permanent,
   too_large: permanent,
-  upstream_auth: transient,
-  upstream_down: passing,
-  timeout_not_sent: passing,
-  timeout_unknown: transient,
+  upstream_auth: { ...transient, tryNext: true, verdict: 'refused' },
+  upstream_down: failing,
+  timeout_not_sent: failing,
+  timeout_unknown: { ...transient, verdict: 'down' },
   rejected: permanent,
-  busy: { ...transient, retryAfterSeconds: 2 },
-  draining: { ...transient, retryAfterSeconds: 5 },
+  busy: { ...unavailable, retryAfterSeconds: 2 },
+  draining: { ...unavailable, retryAfterSeconds: 5 },
 }
 
 const withoutReply: Readonly<Record<Exclude<Cause, 'reply'>, SmtpReason>> = {
@@ -107,5 +114,11 @@ const isPermanentReply = ({ code = 0 }: FailedAttempt): boolean => code >= 500
 export function judgeAttempt(attempt: FailedAttempt): Judgement {
   const reason = reasonOf(attempt)
   const consequence = consequences[reason]
-  return { reason, ...consequence, retryAtOnce: consequence.retryAtOnce && !isPermanentReply(attempt) }
+  return {
+    reason,
+    ...consequence,
+    retryAtOnce: consequence.retryAtOnce && !isPermanentReply(attempt),
+    tryNext: consequence.tryNext || (reason === 'policy' && attempt.relayDenied === true),
+    verdict: attempt.phase === 'queue' ? 'nothing' : consequence.verdict,
+  }
 }

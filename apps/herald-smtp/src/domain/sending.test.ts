@@ -5,7 +5,7 @@ import { parseRecipient } from './recipient.ts'
 import { createSending } from './sending.ts'
 
 const recipient = parseRecipient('u@x.example')!
-const mail = { caller: 'herald', recipient, content: { subject: 'Login', text: 'Code' } }
+const mail = { caller: 'herald', recipient, content: { subject: 'Login', text: 'Code', html: '' } }
 const silentStore: Buckets = { take: () => new Promise(() => {}), giveBack: () => Promise.resolve() }
 const brokenStore: Buckets = { ...silentStore, take: () => Promise.reject(new Error('down')) }
 
@@ -23,7 +23,12 @@ function sendingOver(buckets: Buckets, limits: Limits = { perRecipient: 10 }) {
       now: Date.now,
       onFault: (fault) => faults.push(fault),
     },
-    { sender: { address: 'n@h.example', domain: 'h.example' }, envelopeFrom: 'n@h.example' },
+    {
+      originOf: () => ({
+        sender: { address: 'n@h.example', domain: 'h.example' },
+        envelopeFrom: 'n@h.example',
+      }),
+    },
   )
   return { sendMail, faults, delivered: () => delivered }
 }

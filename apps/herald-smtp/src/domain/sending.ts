@@ -1,11 +1,17 @@
 import { refusal, type Answer, type RefusedAnswer } from './answer.ts'
+import type { Content } from './content.ts'
 import { unlessLate } from './deadline.ts'
+import type { OutgoingMessage } from '../mailer/mailer.ts'
 import type { Deliver } from './delivery.ts'
-import { buildMessage, type Content, type Sender } from './message.ts'
+import type { SignMessage } from './dkim.ts'
+import { buildMessage, type Sender } from './message.ts'
 import type { Protection } from './protection.ts'
 import type { Recipient } from './recipient.ts'
 
 export type Mail = { caller: string; recipient: Recipient; content: Content }
+
+/** Who a mail is from, by header and by envelope. */
+export type Origin = { sender: Sender; envelopeFrom: string }
 
 export type SendMail = (mail: Mail, messageId: string, deadline: number) => Promise<Answer>
 
@@ -14,16 +20,33 @@ export type SendMail = (mail: Mail, messageId: string, deadline: number) => Prom
  * none. What certainly was not sent counts against no budget.
  */
 export function createSending(
-  deps: { protection: Protection; deliver: Deliver; now: () => number; onFault: (fault: unknown) => void },
-  options: { sender: Sender; envelopeFrom: string },
+  deps: {
+    protection: Protection
+    deliver: Deliver
+    /** Absent where nobody signs, or the upstream does. */
+    sign?: SignMessage | undefined
+    now: () => number
+    onFault: (fault: unknown) => void
+  },
+  options: { originOf: (upstream: string) => Origin },
 ): SendMail {
-  const { protection, deliver, now, onFault } = deps
-  const { sender, envelopeFrom } = options
+  const { protection, deliver, sign, now, onFault } = deps
 
   async function attempt(mail: Mail, messageId: string, deadline: number): Promise<Answer> {
     const { address: to, smtpUtf8 } = mail.recipient
-    const raw = buildMessage({ ...mail.content, from: sender, to: mail.recipient, messageId, sentAt: now() })
-    const delivery = await deliver({ envelope: { from: envelopeFrom, to, smtpUtf8 }, raw }, deadline)
+    const compose = async (upstream: string): Promise<OutgoingMessage> => {
+      const { sender, envelopeFrom } = options.originOf(upstream)
+      const message = buildMessage({
+        ...mail.content,
+        from: sender,
+        to: mail.recipient,
+        messageId,
+        sentAt: now(),
+      })
+      const raw = sign ? await sign(message) : message
+      return { envelope: { from: envelopeFrom, to, smtpUtf8 }, raw }
+    }
+    const delivery = await deliver(compose, { deadline, caller: mail.caller })
     if (!delivery.ok) return delivery
     const { upstream, upstreamResponseId } = delivery
     return { ok: true, messageId, upstream, ...(upstreamResponseId !== undefined && { upstreamResponseId }) }

@@ -1,5 +1,6 @@
 import type { Secret } from '@herald/config'
 
+import type { TokenGrant } from './access-tokens.ts'
 import type { MailerLogger } from './session.ts'
 import { createSmtpConnections } from './smtp-connections.ts'
 
@@ -32,6 +33,8 @@ export type FailedAttempt = {
   cause: Cause
   code?: number
   enhancedCode?: string
+  /** The server does not relay for us, which another one may. */
+  relayDenied?: true
 }
 
 /** How one attempt ended; `upstream` is the configured name, `responseId` the queue id of the 250. */
@@ -39,6 +42,14 @@ export type Attempt = { upstream: string } & ({ outcome: 'accepted'; responseId?
 
 /** Whether the upstream takes a connection, TLS and the credentials right now. */
 export type ProbeResult = { ok: true } | { ok: false; phase: Phase; cause: Cause; code?: number }
+
+/** Told of what a mailer does, for metrics; milliseconds. */
+export type MailerObserver = {
+  phase(phase: Phase, milliseconds: number): void
+  dialled(): void
+  /** A message goes over a connection that carried one before. */
+  reused(): void
+}
 
 /** Counters since the start, and the connections as they are now. */
 export type MailerStats = {
@@ -50,9 +61,18 @@ export type MailerStats = {
   queued: number
 }
 
-/** Sends finished messages; `send` never rejects and settles by its deadline (milliseconds since the epoch). */
+/** Times are milliseconds since the epoch. */
+export type SendOptions = {
+  deadline: number
+  /** When the server has not been handed the message by then, it is not handed it any more: the attempt is not_sent. */
+  handOverBy?: number
+  /** Whose turn it is in the queue; the messages of one caller do not keep those of another waiting. */
+  caller?: string
+}
+
+/** Sends finished messages; `send` never rejects and settles by its deadline. */
 export type Mailer = {
-  send(message: OutgoingMessage, options: { deadline: number }): Promise<Attempt>
+  send(message: OutgoingMessage, options: SendOptions): Promise<Attempt>
   probe(): Promise<ProbeResult>
   /** Takes nothing new, waits for what is in flight, then says QUIT on every idle connection. */
   drain(): Promise<void>
@@ -67,6 +87,12 @@ export type Mailer = {
  */
 export type UpstreamTimeouts = { connectMs: number; greetingMs: number; probeMs: number; partingMs: number }
 
+/** Secrets are revealed anew at each dial, so that they can be exchanged under a running service; without a method PLAIN is preferred. */
+export type UpstreamAuth = { user: string } & (
+  | { password: Secret; method?: 'PLAIN' | 'LOGIN' }
+  | { grant: TokenGrant }
+)
+
 /** One relay and how it may be used. */
 export type UpstreamSettings = {
   name: string
@@ -76,7 +102,7 @@ export type UpstreamSettings = {
   /** PEM text of the authorities to trust instead of the system's. */
   ca?: string
   rejectUnauthorized: boolean
-  auth?: { user: string; password: Secret }
+  auth?: UpstreamAuth
   /** What EHLO says; the host's own name when absent. */
   clientName?: string
   connectionsMax: number
@@ -100,7 +126,7 @@ export const upstreamDefaults = {
 /** Makes a mailer for one upstream; nothing is opened before the first message. */
 export function createMailer(
   settings: UpstreamSettings,
-  deps: { now: () => number; logger: MailerLogger },
+  deps: { now: () => number; logger: MailerLogger; observer?: MailerObserver },
 ): Mailer {
   return createSmtpConnections(settings, deps)
 }

@@ -1,5 +1,5 @@
 /** The codes of a reply; `enhancedCode` only when its class is that of the basic code (RFC 2034 section 4). */
-export type ReplyCodes = { code: number; enhancedCode?: string }
+export type ReplyCodes = { code: number; enhancedCode?: string; relayDenied?: true }
 
 /** What a server offers, read from its answer to EHLO (RFC 5321 section 4.1.1.1). */
 export type Offer = { authMechanisms: ReadonlySet<string>; smtpUtf8: boolean; sizeMax: number }
@@ -12,7 +12,8 @@ export function parseReply(text: string): ReplyCodes | undefined {
   if (basic === undefined) return undefined
   const [, kind, subject, detail] = enhanced.exec(text) ?? []
   if (kind !== basic[0]) return { code: Number(basic) }
-  return { code: Number(basic), enhancedCode: `${kind}.${Number(subject)}.${Number(detail)}` }
+  const codes = { code: Number(basic), enhancedCode: `${kind}.${Number(subject)}.${Number(detail)}` }
+  return kind === '5' && subject === '7' && /\brelay/i.test(text) ? { ...codes, relayDenied: true } : codes
 }
 
 /** How servers name a message in their 250, most telling form first. */

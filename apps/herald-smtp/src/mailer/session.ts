@@ -2,7 +2,14 @@ import { connect, type Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { createSecureContext } from 'node:tls'
 
-import type { FailedAttempt, OutgoingMessage, UpstreamSettings } from './mailer.ts'
+import { createAuthenticate } from './authenticate.ts'
+import type {
+  FailedAttempt,
+  MailerObserver,
+  OutgoingMessage,
+  SendOptions,
+  UpstreamSettings,
+} from './mailer.ts'
 import { parseOffer, parseQueueId, type Offer } from './reply-text.ts'
 import { createConversation, type Conversation, type Fault } from './upstream.ts'
 
@@ -11,7 +18,7 @@ export type Outcome = { outcome: 'accepted'; responseId?: string } | FailedAttem
 
 /** An open, secured and authenticated connection; it takes one transaction at a time. */
 export type Session = {
-  transact(message: OutgoingMessage, deadline: number): Promise<Outcome>
+  transact(message: OutgoingMessage, limits: Required<SendOptions>): Promise<Outcome>
   /** Whether the last transaction was refused, so that RSET must come before the next. */
   needsReset(): boolean
   /** Says RSET; closes the connection if that is refused. */
@@ -82,9 +89,9 @@ function refuseUnsent({ envelope, raw }: OutgoingMessage, offer: Offer): FailedA
 }
 
 /** A refusal is not_sent; without one the body tells: unread is not_sent, read is unknown. */
-function judgeFault({ cause, phase, code, enhancedCode }: Fault, bodyRead: boolean): FailedAttempt {
-  if (cause === 'reply')
-    return notSent({ phase, cause, ...(code && { code }), ...(enhancedCode && { enhancedCode }) })
+function judgeFault(fault: Fault, bodyRead: boolean): FailedAttempt {
+  const { cause, phase, detail: _, ...reply } = fault
+  if (cause === 'reply') return notSent({ phase, cause, ...reply })
   if (!bodyRead) return notSent({ phase, cause })
   return { outcome: 'unknown', phase: 'body', cause: cause === 'timeout' ? 'timeout' : 'connection' }
 }
@@ -99,23 +106,24 @@ function createSession(
   let transactions = 0
   let refused = false
 
-  async function transact(message: OutgoingMessage, deadline: number): Promise<Outcome> {
+  async function transact(message: OutgoingMessage, limits: Required<SendOptions>): Promise<Outcome> {
     const refusal = refuseUnsent(message, offer)
     if (refusal) return refusal
     const { envelope, raw } = message
     const body = new Readable({
       read() {
         // After a pause of the whole process the reply to DATA can overtake the timer; others may be sending by then.
-        if (now() >= deadline) return void this.destroy(new Error('the deadline has passed'))
+        if (now() >= limits.handOverBy) return void this.destroy(new Error('the deadline has passed'))
         this.push(raw)
         this.push(null)
       },
     })
-    const ms = deadline - now()
+    const ms = limits.deadline - now()
     const firstReplyMs = transactions === 0 ? ms : Math.min(greetingMs, ms)
     transactions += 1
     const addresses = { from: envelope.from, to: [envelope.to], size: raw.length }
-    const step = await conversation.send(ms, firstReplyMs, addresses, body)
+    const time = { ms, firstReplyMs, handOverMs: limits.handOverBy - now() }
+    const step = await conversation.send(time, addresses, body)
     if (step.ok) {
       const responseId = parseQueueId(step.value)
       return { outcome: 'accepted', ...(responseId !== undefined && { responseId }) }
@@ -146,14 +154,20 @@ function createSession(
 /** Prepares what all connections to one upstream share; throws when `ca` is no certificate. */
 export function createDialler(
   settings: UpstreamSettings,
-  deps: { now: () => number; logger: MailerLogger; onEnd: (session: Session) => void },
+  deps: {
+    now: () => number
+    logger: MailerLogger
+    onEnd: (session: Session) => void
+    observer?: MailerObserver
+  },
 ): Dialler {
-  const { now, logger } = deps
+  const { now, logger, observer } = deps
   const { host, tls, rejectUnauthorized, clientName, timeouts } = settings
   const secureContext = createSecureContext({
     minVersion: 'TLSv1.2',
     ...(settings.ca !== undefined && { ca: settings.ca }),
   })
+  const authenticate = settings.auth && createAuthenticate(settings.auth, { now })
   const open = new Set<Socket>()
   let closed = false
   let resumable: Buffer | undefined
@@ -177,13 +191,7 @@ export function createDialler(
     if (!opened.ok) return opened.fault
     rememberTls(conversation)
     const offer = parseOffer(opened.value)
-    if (settings.auth === undefined) return offer
-    const { user, password } = settings.auth
-    const method = ['PLAIN', 'LOGIN'].find((name) => offer.authMechanisms.has(name))
-    if (method === undefined) return { phase: 'auth', cause: 'auth' }
-    const credentials = { method, user, password: password.reveal() }
-    const login = await conversation.login(deadline - now(), credentials)
-    return login.ok ? offer : login.fault
+    return (await authenticate?.(conversation, offer, deadline - now())) ?? offer
   }
 
   function refuse({ detail, ...fault }: Fault): Dialled {
@@ -194,6 +202,7 @@ export function createDialler(
 
   async function dial(deadline: number): Promise<Dialled> {
     if (closed) return refuse({ phase: 'connect', cause: 'connection' })
+    const dialledAt = performance.now()
     const reached = await reach(settings, Math.min(timeouts.connectMs, deadline - now()), track)
     if (!reached.ok) return refuse(reached.fault)
     const conversation = createConversation({
@@ -202,6 +211,8 @@ export function createDialler(
       tls,
       secureContext,
       rejectUnauthorized,
+      dialledAt,
+      ...(observer && { observePhase: (phase, ms) => observer.phase(phase, ms) }),
       ...(resumable !== undefined && { session: resumable }),
       ...(clientName !== undefined && { clientName }),
     })

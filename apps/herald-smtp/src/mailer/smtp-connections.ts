@@ -1,7 +1,16 @@
-import type { FailedAttempt, Mailer, OutgoingMessage, UpstreamSettings } from './mailer.ts'
+import { createFairQueue } from './fair-queue.ts'
+import type {
+  FailedAttempt,
+  Mailer,
+  MailerObserver,
+  OutgoingMessage,
+  SendOptions,
+  UpstreamSettings,
+} from './mailer.ts'
 import { createDialler, type MailerLogger, type Outcome, type Session } from './session.ts'
 
-type Lease = { ok: true; session: Session; reused: boolean } | { ok: false; failure: FailedAttempt }
+type OpenLease = { ok: true; session: Session; reused: boolean }
+type Lease = OpenLease | { ok: false; failure: FailedAttempt }
 
 /** What a waiting send is given: a session, a free slot to dial in, or its refusal. */
 type Grant = Session | 'slot' | FailedAttempt
@@ -18,15 +27,17 @@ const isStale = (outcome: Outcome): boolean =>
   outcome.phase === 'mail' &&
   (outcome.cause === 'connection' || outcome.cause === 'timeout' || outcome.code === 421)
 
-/** Sends over kept connections: the one used last is taken first, sends beyond `connectionsMax` wait in order. */
+type Limits = Required<SendOptions>
+
+/** Sends over kept connections: the one used last is taken first, sends beyond `connectionsMax` wait for their turn. */
 export function createSmtpConnections(
   settings: UpstreamSettings,
-  deps: { now: () => number; logger: MailerLogger },
+  deps: { now: () => number; logger: MailerLogger; observer?: MailerObserver },
 ): Mailer {
-  const { now } = deps
+  const { now, observer } = deps
   const { name: upstream, connectionsMax, queueMax, idleMs, ageMs, messagesPerConnection } = settings
   const idle: { session: Session; timer: NodeJS.Timeout }[] = []
-  const waiting: ((grant: Grant) => void)[] = []
+  const waiting = createFairQueue<(grant: Grant) => void>({ sizeMax: queueMax })
   const dialler = createDialler(settings, { ...deps, onEnd: removeIdle })
   const drained = Promise.withResolvers<void>()
   let slots = 0
@@ -85,70 +96,78 @@ export function createSmtpConnections(
     keep(session)
   }
 
-  function wait(deadline: number): Promise<Grant> {
+  function wait({ handOverBy, caller }: Limits): Promise<Grant> {
     return new Promise((resolve) => {
       const grant = (given: Grant): void => {
         clearTimeout(timer)
         resolve(given)
       }
       const timer = setTimeout(() => {
-        waiting.splice(waiting.indexOf(grant), 1)
+        waiting.remove(caller, grant)
         resolve(queued('timeout'))
-      }, deadline - now())
-      waiting.push(grant)
+      }, handOverBy - now())
+      waiting.push(caller, grant)?.(queued('queue_full'))
     })
   }
 
-  async function open(deadline: number): Promise<Lease> {
+  async function waitObserved(limits: Limits): Promise<Grant> {
+    const since = performance.now()
+    const grant = await wait(limits)
+    observer?.phase('queue', performance.now() - since)
+    return grant
+  }
+
+  async function open({ handOverBy }: Limits): Promise<Lease> {
     dials += 1
-    const dialled = await dialler.dial(deadline)
+    observer?.dialled()
+    const dialled = await dialler.dial(handOverBy)
     if (dialled.ok) return { ...dialled, reused: false }
     freeSlot()
     return dialled
   }
 
-  async function acquire(deadline: number): Promise<Lease> {
+  async function acquire(limits: Limits): Promise<Lease> {
     const last = idle.pop()
     if (last !== undefined) {
       clearTimeout(last.timer)
       return { ok: true, session: last.session, reused: true }
     }
     // A connection that is being reset will be free sooner than a new one.
-    if (slots < connectionsMax && resetting <= waiting.length) {
+    if (slots < connectionsMax && resetting <= waiting.size()) {
       slots += 1
-      return open(deadline)
+      return open(limits)
     }
-    if (waiting.length >= queueMax) return { ok: false, failure: queued('queue_full') }
-    const grant = await wait(deadline)
-    if (grant === 'slot') return open(deadline)
+    const grant = await waitObserved(limits)
+    if (grant === 'slot') return open(limits)
     return 'outcome' in grant ? { ok: false, failure: grant } : { ok: true, session: grant, reused: true }
   }
 
-  async function transact(session: Session, message: OutgoingMessage, deadline: number): Promise<Outcome> {
+  async function transact({ session, reused }: OpenLease, message: OutgoingMessage, limits: Limits) {
     transactions += 1
-    return session.transact(message, deadline)
+    if (reused) observer?.reused()
+    return session.transact(message, limits)
   }
 
-  async function attempt(message: OutgoingMessage, deadline: number): Promise<Outcome> {
-    if (deadline <= now()) return queued('timeout')
-    let lease = await acquire(deadline)
+  async function attempt(message: OutgoingMessage, limits: Limits): Promise<Outcome> {
+    if (limits.handOverBy <= now()) return queued('timeout')
+    let lease = await acquire(limits)
     if (!lease.ok) return lease.failure
-    let outcome = await transact(lease.session, message, deadline)
-    if (lease.reused && isStale(outcome) && now() < deadline) {
-      lease = await open(deadline)
+    let outcome = await transact(lease, message, limits)
+    if (lease.reused && isStale(outcome) && now() < limits.handOverBy) {
+      lease = await open(limits)
       if (!lease.ok) return lease.failure
-      outcome = await transact(lease.session, message, deadline)
+      outcome = await transact(lease, message, limits)
     }
     void release(lease.session)
     return outcome
   }
 
   return {
-    async send(message, { deadline }) {
+    async send(message, { deadline, handOverBy = deadline, caller = '' }) {
       if (stopping) return { upstream, ...queued('draining') }
       sending += 1
       try {
-        return { upstream, ...(await attempt(message, deadline)) }
+        return { upstream, ...(await attempt(message, { deadline, handOverBy, caller })) }
       } finally {
         sending -= 1
         settleDrain()
@@ -177,7 +196,7 @@ export function createSmtpConnections(
 
     close() {
       stopping = true
-      for (const grant of waiting.splice(0)) grant(queued('draining'))
+      for (let grant = waiting.shift(); grant; grant = waiting.shift()) grant(queued('draining'))
       dialler.close()
       settleDrain()
       return drained.promise
@@ -189,7 +208,7 @@ export function createSmtpConnections(
       resumedSessions: dialler.resumedSessions(),
       idle: idle.length,
       busy: slots - idle.length,
-      queued: waiting.length,
+      queued: waiting.size(),
     }),
   }
 }

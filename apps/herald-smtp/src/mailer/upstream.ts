@@ -13,8 +13,14 @@ export type Fault = {
   phase: Phase
   code?: number
   enhancedCode?: string
+  relayDenied?: true
   detail?: string
 }
+
+/** What AUTH says (RFC 4616, LOGIN, XOAUTH2); a server that refuses a token gets one more, renewed. */
+export type Login =
+  | { method: 'PLAIN' | 'LOGIN'; user: string; password: string }
+  | { method: 'XOAUTH2'; user: string; token: (options: { renewed: boolean }) => Promise<string> }
 
 /** How a step ended. */
 export type Step<T> = { ok: true; value: T } | { ok: false; fault: Fault }
@@ -23,11 +29,13 @@ export type Step<T> = { ok: true; value: T } | { ok: false; fault: Fault }
 export type Conversation = {
   /** Greeting, EHLO and TLS; the value is the last EHLO reply. */
   open(ms: number, greetingMs: number): Promise<Step<string>>
-  login(ms: number, credentials: { method: string; user: string; password: string }): Promise<Step<void>>
-  /** One transaction, of which the first reply has to come within `firstReplyMs`; the value is the 250 after the dot. */
+  login(ms: number, login: Login): Promise<Step<void>>
+  /**
+   * One transaction, given up when its first reply has not come within `firstReplyMs`, or when the body has not been asked
+   * for after `handOverMs`; the value is the 250 after the dot.
+   */
   send(
-    ms: number,
-    firstReplyMs: number,
+    time: { ms: number; firstReplyMs: number; handOverMs: number },
     envelope: SMTPConnection.Envelope,
     body: Readable,
   ): Promise<Step<string>>
@@ -51,6 +59,9 @@ export type ConversationOptions = {
   /** A TLS session of an earlier connection to the same server. */
   session?: Buffer
   clientName?: string
+  /** When connecting began, by `performance.now()`. */
+  dialledAt: number
+  observePhase?: (phase: Phase, milliseconds: number) => void
 }
 
 type SmtpError = Error & {
@@ -75,14 +86,45 @@ const phaseOfVerb: Readonly<Record<string, Phase>> = {
 
 const phaseOf = (command: string): Phase => phaseOfVerb[command.split(' ', 1)[0] ?? ''] ?? 'auth'
 
+/** Adds up how long a step spends in each phase, and tells it when the step ends. */
+function createPhaseClock(observe: (phase: Phase, milliseconds: number) => void) {
+  const spent = new Map<Phase, number>()
+  let current: Phase | undefined
+  let since = 0
+
+  function enter(next: Phase | undefined): void {
+    if (current === undefined) return
+    const at = performance.now()
+    spent.set(current, (spent.get(current) ?? 0) + at - since)
+    current = next
+    since = at
+  }
+
+  return {
+    start(phase: Phase, at = performance.now()): void {
+      current = phase
+      since = at
+    },
+    enter,
+    stop(): void {
+      enter(undefined)
+      spent.forEach((milliseconds, phase) => observe(phase, milliseconds))
+      spent.clear()
+    },
+  }
+}
+
 /** Follows commands and replies through nodemailer's log interface; nothing of them is kept or printed. */
-function followDialogue(onBrokenData: () => void) {
+function followDialogue(onCommand: (phase: Phase) => void, onBrokenData: () => void) {
   const awaited: Phase[] = ['connect']
   let answered: Phase = 'connect'
   let silent = true
   const ignore = (): void => {}
   function debug(entry: { tnx?: string }, line: string): void {
-    if (entry.tnx === 'client') awaited.push(phaseOf(line))
+    if (entry.tnx === 'client') {
+      awaited.push(phaseOf(line))
+      onCommand(phaseOf(line))
+    }
     if (entry.tnx !== 'server') return
     silent = false
     answered = awaited.shift() ?? 'body'
@@ -133,10 +175,35 @@ function readFault(error: SmtpError, at: { awaited: Phase; answered: Phase; upgr
 
 type Done<T> = (error: SmtpError | null | undefined, value?: T) => void
 
+async function tokenInto(
+  token: Promise<string>,
+  done: (error: unknown, token?: string) => void,
+): Promise<void> {
+  const settled = await token.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  )
+  if ('value' in settled) done(null, settled.value)
+  else done(settled.error)
+}
+
+function authDataOf(login: Login): Parameters<SMTPConnection['login']>[0] {
+  const { method, user } = login
+  if (method !== 'XOAUTH2') return { method, credentials: { user, pass: login.password } }
+  const oauth2 = {
+    getToken: (renewed: boolean, done: (error: unknown, token?: string) => void) =>
+      void tokenInto(login.token({ renewed }), done),
+    buildXOAuth2Token: (token: string) =>
+      Buffer.from(`user=${user}\x01auth=Bearer ${token}\x01\x01`).toString('base64'),
+  }
+  return { method, oauth2 } as unknown as Parameters<SMTPConnection['login']>[0]
+}
+
 /** Wraps nodemailer's connection around an open socket; nothing is sent before `open`. */
 export function createConversation(options: ConversationOptions): Conversation {
   // A server that answers DATA with 2xx is out of step: its next 250 could be for another command.
-  const dialogue = followDialogue(() => connection.close())
+  const clock = createPhaseClock(options.observePhase ?? (() => {}))
+  const dialogue = followDialogue(clock.enter, () => connection.close())
   const connection = createConnection(options, dialogue.logger)
   let fail: ((fault: Fault) => void) | undefined
   const ended = Promise.withResolvers<void>()
@@ -178,19 +245,33 @@ export function createConversation(options: ConversationOptions): Conversation {
   return {
     open(ms, greetingMs) {
       const greeting = setTimeout(() => dialogue.silent() && expire(), greetingMs).unref()
+      clock.start('connect', options.dialledAt)
+      // The greeting follows the handshake; what it takes is counted with it.
+      if (options.tls === 'implicit') clock.enter('tls')
       return step<string>('connect', ms, (done) =>
         connection.connect((error) => done(error, String(connection.lastServerResponse))),
-      ).finally(() => clearTimeout(greeting))
+      ).finally(() => {
+        clearTimeout(greeting)
+        clock.stop()
+      })
     },
-    login: (ms, { method, user, password }) =>
-      step('auth', ms, (done) =>
-        connection.login({ method, credentials: { user, pass: password } }, (error) => done(error)),
-      ),
-    send(ms, firstReplyMs, envelope, body) {
+    login(ms, login) {
+      clock.start('auth')
+      return step<void>('auth', ms, (done) =>
+        connection.login(authDataOf(login), (error) => done(error)),
+      ).finally(() => clock.stop())
+    },
+    send({ ms, firstReplyMs, handOverMs }, envelope, body) {
       const firstReply = setTimeout(() => dialogue.awaited() === 'mail' && expire(), firstReplyMs).unref()
+      const handOver = setTimeout(() => body.readableDidRead || expire(), handOverMs)
+      clock.start('mail')
       return step<string>('mail', ms, (done) =>
         connection.send(envelope, body, (error, info) => done(error, info?.response)),
-      ).finally(() => clearTimeout(firstReply))
+      ).finally(() => {
+        clearTimeout(firstReply)
+        clearTimeout(handOver)
+        clock.stop()
+      })
     },
     reset: (ms) => step('mail', ms, (done) => connection.reset((error) => done(error))),
     async quit(ms) {

@@ -6,6 +6,8 @@ export type RefusalDetails = {
   message?: string | undefined
   outcome?: 'not_sent' | 'unknown'
   permanent?: boolean
+  upstream?: string | undefined
+  phase?: string | undefined
   smtpCode?: number | undefined
   enhancedCode?: string | undefined
   retryAfterSeconds?: number | undefined
@@ -21,6 +23,8 @@ export function describeRefusal(reason: Reason, requestId: string, details: Refu
     reason,
     outcome: details.outcome ?? (reason === 'internal_error' ? 'unknown' : 'not_sent'),
     permanent: details.permanent ?? false,
+    upstream: details.upstream,
+    phase: details.phase,
     smtp_code: details.smtpCode,
     enhanced_code: details.enhancedCode,
     retry_after_seconds: details.retryAfterSeconds,

@@ -1,11 +1,14 @@
 import { parseJson, Refused, type ServiceEnv } from '@herald/service'
 import type { Context } from 'hono'
 import type { Answer } from '../domain/answer.ts'
-import { chooseContent, namesUnknownTemplate } from '../domain/content.ts'
+import { namesUnknownTemplate, type ComposeContent } from '../domain/content.ts'
+import { callerOf } from '../callers.ts'
+import { unlessLate } from '../domain/deadline.ts'
 import type { Digests } from '../domain/fingerprint.ts'
 import type { Call, Idempotency } from '../domain/idempotency.ts'
 import { parseRecipient, type Recipient } from '../domain/recipient.ts'
 import type { SendMail } from '../domain/sending.ts'
+import type { Trail } from '../domain/trail.ts'
 import type { SmtpMetrics } from '../metrics.ts'
 import { refuse } from './refuse.ts'
 import { sendRequest, type SendRequest } from './send-request.ts'
@@ -16,6 +19,8 @@ const marginMs = 300
 type Deps = {
   idempotency: Idempotency
   sendMail: SendMail
+  trail: Pick<Trail, 'note'>
+  composeContent: ComposeContent
   digests: Digests
   metrics: SmtpMetrics
   now: () => number
@@ -24,12 +29,12 @@ type Deps = {
 
 /** POST /v1/send */
 export function send(deps: Deps, options: { senderDomain: string; sendDeadlineMs: number }) {
-  const { idempotency, sendMail, digests, metrics, now, randomBytes } = deps
+  const { idempotency, sendMail, trail, composeContent, digests, metrics, now, randomBytes } = deps
   const { senderDomain, sendDeadlineMs } = options
 
   function callOf(c: Context<ServiceEnv>, request: SendRequest, to: string, key: string | undefined): Call {
-    const { service, keyId, signature } = c.get('principal')
-    const caller = JSON.stringify([service, keyId])
+    const caller = callerOf(c.get('principal'))
+    const { signature } = c.get('principal')
     const fingerprint = digests.fingerprint({ ...request, to })
     const name =
       key === undefined
@@ -55,12 +60,17 @@ export function send(deps: Deps, options: { senderDomain: string; sendDeadlineMs
 
     if (namesUnknownTemplate(request)) metrics.unknownTemplate()
     const call = callOf(c, request, recipient.address, key)
-    const mail = { caller: call.caller, recipient, content: chooseContent(request) }
+    const mail = { caller: call.caller, recipient, content: composeContent(request) }
+    const receivedAt = now()
+    let noted: Promise<void> | undefined
     const answer = await idempotency.run(call, async (messageId, deadline) => {
       const outcome = await sendMail(mail, messageId, deadline)
       metrics.sent(outcome)
+      // Beside the settle, not after it; whoever has the answer can ask for the mail.
+      noted = trail.note({ ...call, messageId, receivedAt }, outcome)
       return outcome
     })
+    if (noted) await unlessLate(noted, call.deadline - now(), undefined)
     Object.assign(c.get('logFields'), logFieldsOf(recipient, answer, digests))
     return respond(c, answer)
   }
@@ -102,6 +112,11 @@ function logFieldsOf(
     upstream: answer.upstream,
     ...(answer.ok
       ? { outcome: 'accepted', message_id: answer.messageId, upstream_response_id: answer.upstreamResponseId }
-      : { outcome: answer.outcome, smtp_code: answer.smtpCode, enhanced_code: answer.enhancedCode }),
+      : {
+          outcome: answer.outcome,
+          phase: answer.phase,
+          smtp_code: answer.smtpCode,
+          enhanced_code: answer.enhancedCode,
+        }),
   }
 }

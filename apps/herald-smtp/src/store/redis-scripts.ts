@@ -30,3 +30,15 @@ redis.call('HSET', KEYS[1], 'state', ARGV[2], 'answer', ARGV[3], 'expires', ARGV
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 return 1
 `
+
+/** KEYS: note. ARGV: now, message id, outcome, settled at, expires at, entry, milliseconds to keep. Returns 1 when it was kept. */
+export const noteScript = `
+local kept = redis.call('HMGET', KEYS[1], 'expires', 'settled', 'message', 'outcome')
+if kept[1] and tonumber(kept[1]) > tonumber(ARGV[1]) then
+  if tonumber(kept[2]) > tonumber(ARGV[4]) then return 0 end
+  if kept[3] == ARGV[2] and kept[4] == 'accepted' and ARGV[3] ~= 'accepted' then return 0 end
+end
+redis.call('HSET', KEYS[1], 'message', ARGV[2], 'outcome', ARGV[3], 'settled', ARGV[4], 'expires', ARGV[5], 'entry', ARGV[6])
+redis.call('PEXPIRE', KEYS[1], ARGV[7])
+return 1
+`

@@ -1,6 +1,7 @@
 import type { RedisHandle } from '@herald/storage'
 import type { Answer } from '../domain/answer.ts'
-import { claimScript, settleScript } from './redis-scripts.ts'
+import type { TrailEntry } from '../domain/trail.ts'
+import { claimScript, noteScript, settleScript } from './redis-scripts.ts'
 import { stateOf, type Claimed, type SmtpStore } from './store.ts'
 
 /** Redis drops a record this long after the clock passed in has forgotten it. */
@@ -10,6 +11,8 @@ const garbageMs = 60_000
 export function createRedisStore(handle: RedisHandle): SmtpStore {
   const claim = handle.script(claimScript)
   const settle = handle.script(settleScript)
+  const note = handle.script(noteScript)
+  const noteKeyOf = (id: string) => `${handle.keyPrefix}smtp:trail:${id}`
   const keyOf = (id: string) => `${handle.keyPrefix}smtp:call:${id}`
 
   return {
@@ -31,7 +34,19 @@ export function createRedisStore(handle: RedisHandle): SmtpStore {
       )
       if (!expires || Number(expires) <= now) return { outcome: 'free' }
       if (answer) return { outcome: 'settled', answer: JSON.parse(answer) as Answer }
-      return { outcome: Number(lease) > now ? 'sending' : 'free' }
+      return { outcome: Number(lease) > now ? 'sending' : 'lapsed' }
+    },
+
+    note: async ({ id, entry, expiresAt }, now) => {
+      const { messageId, outcome, settledAt } = entry
+      const keepMs = expiresAt - now + garbageMs
+      const args = [now, messageId, outcome, settledAt, expiresAt, JSON.stringify(entry), keepMs]
+      await handle.run(() => note([noteKeyOf(id)], args))
+    },
+
+    find: async (id, now) => {
+      const [expires, entry] = await handle.run((client) => client.hmget(noteKeyOf(id), 'expires', 'entry'))
+      return entry && Number(expires) > now ? (JSON.parse(entry) as TrailEntry) : undefined
     },
 
     ping: () => handle.ping(),

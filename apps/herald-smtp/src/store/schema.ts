@@ -13,6 +13,15 @@ CREATE TABLE IF NOT EXISTS smtp_calls (
   answer TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS smtp_calls_expires ON smtp_calls (expires);
+CREATE TABLE IF NOT EXISTS smtp_trail (
+  id TEXT PRIMARY KEY,
+  message TEXT NOT NULL,
+  outcome TEXT NOT NULL,
+  settled INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  entry TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS smtp_trail_expires ON smtp_trail (expires);
 `
 
 export const selectCall =
@@ -28,3 +37,17 @@ UPDATE smtp_calls SET state = ?, answer = ?, expires = ? WHERE id = ? AND owner 
 /** A few at a time, with every claim: the table stays as small as its live records. */
 export const forgetCalls = `
 DELETE FROM smtp_calls WHERE id IN (SELECT id FROM smtp_calls WHERE expires <= ? LIMIT 4)`
+
+export const selectNote = 'SELECT entry FROM smtp_trail WHERE id = ? AND expires > ?'
+
+/** The last parameter is now. */
+export const putNote = `
+INSERT INTO smtp_trail AS kept (id, message, outcome, settled, expires, entry) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET message = excluded.message, outcome = excluded.outcome, settled = excluded.settled,
+  expires = excluded.expires, entry = excluded.entry
+WHERE kept.expires <= ? OR (kept.settled <= excluded.settled
+  AND (kept.message <> excluded.message OR kept.outcome <> 'accepted' OR excluded.outcome = 'accepted'))`
+
+/** A few at a time, with every note. */
+export const forgetNotes = `
+DELETE FROM smtp_trail WHERE id IN (SELECT id FROM smtp_trail WHERE expires <= ? LIMIT 4)`

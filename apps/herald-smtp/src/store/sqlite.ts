@@ -1,7 +1,8 @@
 import type { SqliteHandle } from '@herald/storage'
 import type { Answer } from '../domain/answer.ts'
+import type { TrailEntry } from '../domain/trail.ts'
 import { differs } from '../domain/fingerprint.ts'
-import { forgetCalls, putCall, selectCall, settleCall } from './schema.ts'
+import { forgetCalls, forgetNotes, putCall, putNote, selectCall, selectNote, settleCall } from './schema.ts'
 import { stateOf, type Claim, type Claimed, type SettledState, type SmtpStore } from './store.ts'
 
 type Row = {
@@ -19,6 +20,9 @@ export function createSqliteStore(handle: SqliteHandle): SmtpStore {
   const put = database.prepare(putCall)
   const settle = database.prepare(settleCall)
   const forget = database.prepare(forgetCalls)
+  const selectNoted = database.prepare(selectNote)
+  const noteDown = database.prepare(putNote)
+  const forgetNoted = database.prepare(forgetNotes)
   const find = (id: string, now: number) => select.get(id, now) as Row | undefined
 
   return {
@@ -43,7 +47,20 @@ export function createSqliteStore(handle: SqliteHandle): SmtpStore {
     look: async (id, now) => {
       const row = handle.read(() => find(id, now))
       if (row?.answer) return { outcome: 'settled', answer: JSON.parse(row.answer) as Answer }
-      return { outcome: row && row.lease > now ? 'sending' : 'free' }
+      if (row === undefined) return { outcome: 'free' }
+      return { outcome: row.lease > now ? 'sending' : 'lapsed' }
+    },
+
+    note: ({ id, entry, expiresAt }, now) =>
+      handle.settle(() => {
+        const { messageId, outcome, settledAt } = entry
+        forgetNoted.run(now)
+        noteDown.run(id, messageId, outcome, settledAt, expiresAt, JSON.stringify(entry), now)
+      }),
+
+    find: async (id, now) => {
+      const row = handle.read(() => selectNoted.get(id, now)) as { entry: string } | undefined
+      return row && (JSON.parse(row.entry) as TrailEntry)
     },
 
     ping: () => handle.ping(),

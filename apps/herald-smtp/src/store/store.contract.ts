@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { refusal, type Answer } from '../domain/answer.ts'
+import type { TrailEntry } from '../domain/trail.ts'
 import type { Claim, SmtpStore } from './store.ts'
 
 const start = 1_800_000_000_000
@@ -90,7 +91,7 @@ export function describeStore(engine: string, open: () => Promise<[SmtpStore, Sm
     it('takes an expired lease for an unknown outcome', async () => {
       await store.claim(claim(), start)
       expect(await store.claim(second(), start + 5_999)).toEqual({ outcome: 'sending' })
-      expect(await store.look(`call-${id}`, start + 6_000)).toEqual({ outcome: 'free' })
+      expect(await store.look(`call-${id}`, start + 6_000)).toEqual({ outcome: 'lapsed' })
       expect(await store.claim(second(), start + 6_000)).toEqual({
         outcome: 'claimed',
         messageId: 'first@x.example',
@@ -137,6 +138,47 @@ export function describeStore(engine: string, open: () => Promise<[SmtpStore, Sm
       await store.claim(claim({ once: true }), start)
       expect(await store.claim(second({ once: true }), start)).toEqual({ outcome: 'sending' })
       expect(await store.claim(second({ once: true }), start + 6_000)).toEqual({ outcome: 'unknown' })
+    })
+
+    const entry = (changes: Partial<TrailEntry> = {}): TrailEntry => ({
+      messageId: 'first@x.example',
+      outcome: 'accepted',
+      receivedAt: start,
+      settledAt: start + 100,
+      upstream: 'main',
+      ...changes,
+    })
+    const note = (noted: TrailEntry, now = start) =>
+      store.note({ id: `note-${id}`, entry: noted, expiresAt: start + 60_000 }, now)
+    const find = (now = start) => stores[1].find(`note-${id}`, now)
+
+    it('shows on the other handle what became of a mail, until its time is over', async () => {
+      expect(await find()).toBeUndefined()
+      await note(entry())
+      expect(await find(start + 59_999)).toEqual(entry())
+      expect(await find(start + 60_000)).toBeUndefined()
+    })
+
+    it('knows a mail as accepted once it was, whatever is noted of it later', async () => {
+      await note(entry({ outcome: 'unknown', settledAt: start + 50 }))
+      await note(entry())
+      await note(entry({ outcome: 'not_sent', reason: 'busy', settledAt: start + 200 }))
+      expect(await find()).toEqual(entry())
+    })
+
+    it('shows the latest of several mails under one key', async () => {
+      const later = entry({ messageId: 'second@x.example', outcome: 'not_sent', settledAt: start + 200 })
+      await note(later)
+      await note(entry())
+      expect(await find()).toEqual(later)
+      await note(entry({ messageId: 'third@x.example', settledAt: start + 300 }))
+      expect(await find()).toMatchObject({ messageId: 'third@x.example' })
+    })
+
+    it('notes anew what it has forgotten', async () => {
+      await note(entry({ settledAt: start + 500 }))
+      await note(entry({ outcome: 'unknown' }), start + 60_000)
+      expect(await find()).toMatchObject({ outcome: 'unknown' })
     })
 
     it('settles nothing that was never claimed', async () => {

@@ -1,4 +1,5 @@
 import type { Answer } from '../domain/answer.ts'
+import type { TrailEntry } from '../domain/trail.ts'
 
 /** The right to send under one identity; times are milliseconds since the epoch. */
 export type Claim = {
@@ -27,17 +28,22 @@ export type Claimed =
 
 export type Settlement = { id: string; owner: string; answer: Answer; expiresAt: number; now: number }
 
+export type Note = { id: string; entry: TrailEntry; expiresAt: number }
+
 /** Each verb is one atomic operation; a store that does not answer rejects with StoreUnavailable. */
 export type SmtpStore = {
   /** Free are: no record, an answer `not_sent`, an answer `unknown` and a lease that ran out; the last two keep their Message-ID. */
   claim(claim: Claim, now: number): Promise<Claimed>
   /** Keeps the answer of the claim that `owner` holds; false when it holds none (taken over, forgotten, already settled). */
   settle(settlement: Settlement): Promise<boolean>
-  /** What a waiting twin may know: the answer once there is one, `sending` under a live lease, else `free`. */
+  /** What a waiting twin may know: the answer once there is one, `sending` under a live lease, `lapsed` after it, else `free`. */
   look(
     id: string,
     now: number,
-  ): Promise<{ outcome: 'sending' | 'free' } | { outcome: 'settled'; answer: Answer }>
+  ): Promise<{ outcome: 'sending' | 'lapsed' | 'free' } | { outcome: 'settled'; answer: Answer }>
+  /** Keeps what became of a mail. A later note replaces it, but what was accepted stays accepted under its Message-ID. */
+  note(note: Note, now: number): Promise<void>
+  find(id: string, now: number): Promise<TrailEntry | undefined>
   ping(): Promise<void>
   close(): Promise<void>
 }

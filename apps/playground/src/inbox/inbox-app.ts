@@ -1,15 +1,17 @@
 import { Hono, type MiddlewareHandler } from 'hono'
+import type { Gallery } from '../gallery/gallery.ts'
+import { fixScheme, renderGalleryPage, schemes } from '../gallery/gallery-page.ts'
 import type { Inbox, Mail } from './inbox.ts'
 import { inboxScript, inboxStyle } from './inbox-assets.ts'
 import { renderInboxPage } from './inbox-page.ts'
 
 const pagePolicy =
-  "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+  "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 /** A mail's own HTML is foreign: no scripts, no origin, nothing loaded. */
 const mailPolicy = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
-/** The inbox for people (page) and for programs (`/api/messages`). */
-export function createInboxApp(inbox: Inbox): Hono {
+/** The inbox for people (page) and for programs (`/api/messages`), and the gallery of what herald-smtp can send. */
+export function createInboxApp(inbox: Inbox, gallery: Gallery): Hono {
   const app = new Hono()
   app.use(answerLoopbackOnly)
   app.use(async (c, next) => {
@@ -34,6 +36,16 @@ export function createInboxApp(inbox: Inbox): Hono {
     const mail = inbox.find(c.req.param('id'))
     return mail ? c.text(Buffer.from(mail.raw).toString('utf8')) : c.notFound()
   })
+
+  app.get('/gallery', async (c) => c.html(renderGalleryPage(await gallery.listTemplates())))
+  app.get('/gallery/:template/:locale/:scheme', async (c) => {
+    const scheme = schemes.find((each) => each === c.req.param('scheme'))
+    if (scheme === undefined) return c.notFound()
+    const mail = await gallery.preview(c.req.param('template'), c.req.param('locale'))
+    c.header('Content-Security-Policy', mailPolicy)
+    return c.html(fixScheme(mail.html, scheme))
+  })
+  app.onError((_, c) => c.text('herald-smtp does not answer: its output in the terminal says why.', 502))
   return app
 }
 

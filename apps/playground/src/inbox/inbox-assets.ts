@@ -12,6 +12,10 @@ p { margin: .25rem 0 }
 a { color: var(--accent) }
 .faint { color: var(--faint); font-size: .875rem; overflow-wrap: anywhere }
 article { margin-top: 1rem; padding: 1rem 1.25rem; background: var(--card); border: 1px solid var(--line); border-radius: .6rem }
+body.wide { max-width: 76rem }
+h3 { margin: 1.5rem 0 .5rem; font-size: 1rem; color: var(--faint) }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); gap: 1rem }
+iframe { width: 100%; height: 27rem; border: 1px solid var(--line); border-radius: .6rem; background: #fff }
 pre { margin: .75rem 0; white-space: pre-wrap; overflow-wrap: anywhere; font: 1rem/1.5 ui-monospace, monospace }
 `
 

@@ -16,6 +16,7 @@ export function renderInboxPage(mails: readonly Mail[]) {
         <h1>Inbox</h1>
         <p class="faint">
           What herald-smtp sends ends here and is delivered nowhere. The page follows new mail.
+          <a href="/gallery">All mails in all languages</a>
         </p>
         <main>
           ${mails.length > 0 ? mails.map(renderMail) : html`<article><p>No mail yet.</p></article>`}

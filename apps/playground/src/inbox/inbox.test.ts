@@ -1,11 +1,20 @@
 import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Gallery } from '../gallery/gallery.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 import { createInboxApp } from './inbox-app.ts'
 import { startMailCatcher } from './mail-catcher.ts'
 
 const now = () => Date.UTC(2026, 0, 2, 3, 4, 5)
+const gallery: Gallery = {
+  listTemplates: async () => [{ name: 'verification', locales: ['en', 'ar'] }],
+  preview: async (template, locale) => {
+    if (locale === 'none') throw new Error('refused')
+    const css = '@media (prefers-color-scheme: dark) {} @media (prefers-color-scheme:light) {}'
+    return { subject: template, html: `<style>${css}</style><p>${locale}</p>` }
+  },
+}
 const mail = (subject: string, body = 'Hello') =>
   Buffer.from(
     `From: Herald <herald@example.com>\r\nTo: someone@example.com\r\nSubject: ${subject}\r\n\r\n${body}\r\n`,
@@ -30,7 +39,7 @@ describe('the inbox page', () => {
   let app: ReturnType<typeof createInboxApp>
   beforeEach(() => {
     inbox = createInbox({ mailsMax: 200, now })
-    app = createInboxApp(inbox)
+    app = createInboxApp(inbox, gallery)
   })
   const get = (path: string, host = '127.0.0.1:8025') => app.request(`http://${host}${path}`)
 
@@ -50,7 +59,7 @@ describe('the inbox page', () => {
     const page = await (await get('/')).text()
     const paths = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path!)
 
-    expect(paths).toHaveLength(2)
+    expect(paths).toHaveLength(3)
     for (const path of paths) expect((await get(path)).status).toBe(200)
   })
 
@@ -82,6 +91,34 @@ describe('the inbox page', () => {
     expect((await get('/api/messages', '[::1]:8025')).status).toBe(200)
     expect((await get('/api/messages', 'rebound.example:8025')).status).toBe(403)
     expect((await get('/api/messages', '127.0.0.1.rebound.example')).status).toBe(403)
+  })
+})
+
+describe('the gallery', () => {
+  const app = createInboxApp(createInbox({ mailsMax: 1, now }), gallery)
+  const get = (path: string) => app.request(`http://127.0.0.1:8025${path}`)
+
+  it('shows every template in every locale, light and dark', async () => {
+    const page = await (await get('/gallery')).text()
+    const frames = [...page.matchAll(/<iframe[^>]*src="([^"]+)"[^>]*sandbox/g)].map(([, path]) => path!)
+
+    expect(frames).toHaveLength(4)
+    for (const path of frames) {
+      const response = await get(path)
+      expect(response.status).toBe(200)
+      expect(response.headers.get('content-security-policy')).toMatch(/^sandbox; default-src 'none'/)
+    }
+  })
+
+  it('shows a mail as a reader with that preference sees it', async () => {
+    const show = async (scheme: string) => (await get(`/gallery/verification/ar/${scheme}`)).text()
+    expect(await show('dark')).toContain('@media (min-width: 0) {} @media (width: 0) {}')
+    expect(await show('light')).toContain('@media (width: 0) {} @media (min-width: 0) {}')
+    expect((await get('/gallery/verification/ar/grey')).status).toBe(404)
+  })
+
+  it('says so when herald-smtp does not answer', async () => {
+    expect((await get('/gallery/verification/none/dark')).status).toBe(502)
   })
 })
 
@@ -120,7 +157,7 @@ describe('the mail catcher', () => {
     ])
 
     expect(replies[5]).toBe('250 2.0.0 Ok: queued as 1')
-    const response = await createInboxApp(inbox).request('http://localhost/api/messages')
+    const response = await createInboxApp(inbox, gallery).request('http://localhost/api/messages')
     const { messages } = (await response.json()) as { messages: unknown[] }
     expect(messages).toEqual([
       {

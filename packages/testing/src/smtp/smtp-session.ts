@@ -27,7 +27,7 @@ export type SmtpServerProfile = {
   /** Left out of EHLO, though the command works. */
   hideStarttls: boolean
   authMechanisms: readonly string[]
-  /** Users and their passwords; with any, MAIL without AUTH is refused. */
+  /** Users and their passwords or access tokens; with any, MAIL without AUTH is refused. */
   users: Readonly<Record<string, string>>
   replyToBody: (message: Omit<AcceptedMessage, 'raw'>) => string
 }
@@ -131,12 +131,24 @@ export async function serveSmtpSession(
     return Buffer.from(line, 'base64').toString()
   }
 
+  /** A refused token is explained first, and the client has to acknowledge that. */
+  async function authenticateByToken(initial: string): Promise<void> {
+    const fields = Buffer.from(initial, 'base64').toString().split('\x01')
+    const [user = '', token = ''] = fields.map((field) => field.replace(/^(user=|auth=Bearer )/, ''))
+    if (profile.users[user] !== token) await ask('{"status":"401"}')
+    await act('auth', () => checkCredentials(user, token))
+  }
+
   async function authenticate(line: string): Promise<void> {
     const [, mechanism = '', initial = ''] = line.split(' ')
     if (mechanism.toUpperCase() === 'LOGIN') {
       const user = await ask('Username:')
       const password = await ask('Password:')
       await act('auth', () => checkCredentials(user, password))
+      return
+    }
+    if (mechanism.toUpperCase() === 'XOAUTH2') {
+      await authenticateByToken(initial)
       return
     }
     const [, user = '', password = ''] = Buffer.from(initial, 'base64').toString().split('\0')

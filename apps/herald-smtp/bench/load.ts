@@ -1,0 +1,64 @@
+import { Agent, request } from 'node:http'
+
+/** Answers and how long each took, in milliseconds. */
+export type Load = { tookMs: number[]; accepted: number; refused: number; failed: number; elapsedMs: number }
+
+export type LoadOptions = { url: string; apiKey: string; connections: number; refusedShare: number }
+
+type Ended = 'accepted' | 'refused' | 'failed'
+
+const round = Math.trunc(performance.timeOrigin)
+
+/** Keeps that many connections busy until so many mails were asked for; each has an address and a key of its own. */
+export async function sendMails(count: number, label: string, options: LoadOptions): Promise<Load> {
+  const agent = new Agent({ keepAlive: true, maxSockets: options.connections })
+  const load: Load = { tookMs: [], accepted: 0, refused: 0, failed: 0, elapsedMs: 0 }
+  const every = options.refusedShare > 0 ? Math.round(1 / options.refusedShare) : Infinity
+  let next = 0
+
+  async function worker(): Promise<void> {
+    while (next < count) {
+      const n = next++
+      const name = `${n % every === every - 1 ? 'refused' : 'u'}-${label}-${round}-${n}`
+      const since = performance.now()
+      const ended = await post(agent, name, options)
+      load.tookMs.push(performance.now() - since)
+      load[ended] += 1
+    }
+  }
+
+  const since = performance.now()
+  await Promise.all(Array.from({ length: options.connections }, worker))
+  load.elapsedMs = performance.now() - since
+  agent.destroy()
+  return load
+}
+
+function post(agent: Agent, name: string, { url, apiKey }: LoadOptions): Promise<Ended> {
+  const to = `${name}@example.com`
+  const body = JSON.stringify({ to, subject: 'Login', body: 'Your code is 123456', idempotency_key: name })
+  const headers = {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(body),
+    'X-API-Key': apiKey,
+  }
+  return new Promise((resolve) => {
+    const outgoing = request(`${url}/v1/send`, { method: 'POST', agent, headers }, (response) => {
+      response.resume()
+      response.on('end', () => resolve(endingOf(response.statusCode)))
+    })
+    outgoing.on('error', () => resolve('failed'))
+    outgoing.end(body)
+  })
+}
+
+function endingOf(status: number | undefined): Ended {
+  if (status === 200) return 'accepted'
+  return status === 422 ? 'refused' : 'failed'
+}
+
+/** The value below which that share of the samples lies. */
+export function quantile(samples: readonly number[], share: number): number {
+  const sorted = samples.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
+}

@@ -1,0 +1,82 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createTestCertificates, startSmtpServer, type SmtpServerOptions } from '@herald/testing'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { runCommand } from './run-command.ts'
+
+async function serverFor(options: SmtpServerOptions = {}) {
+  const server = await startSmtpServer(options)
+  onTestFinished(() => server.stop())
+  return server
+}
+
+function file(name: string, text: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'herald-smtp-commands-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const path = join(folder, name)
+  writeFileSync(path, text, { mode: 0o600 })
+  return path
+}
+
+async function run(upstreams: object[], ...words: string[]) {
+  const lines: string[] = []
+  const env = {
+    ENVIRONMENT: 'test',
+    SMTP_UPSTREAMS: JSON.stringify(upstreams),
+    SMTP_FROM: 'noreply@herald.example',
+  }
+  const world = { env, now: Date.now, randomBytes, print: (line: string) => void lines.push(line) }
+  return { code: await runCommand(words, world), lines }
+}
+
+const plain = (name: string, { port }: { port: number }) => ({ name, host: '127.0.0.1', port, tls: 'none' })
+
+describe('verify', () => {
+  it('prints a line for each mail server, and fails when one of them does not let us in', async () => {
+    const { ca, valid } = await createTestCertificates()
+    const users = { herald: 'right' }
+    const secured = { certificate: valid, authMechanisms: ['PLAIN'], users }
+    const starttls = await serverFor({ tls: 'starttls', ...secured })
+    const implicit = await serverFor({ tls: 'implicit', ...secured })
+    const trusted = { host: 'localhost', ca_file: file('ca.pem', ca) }
+    const auth = (password: string) => ({ user: 'herald', password_file: file('password', password) })
+    const good = { ...trusted, name: 'one', port: starttls.port, auth: auth('right\n') }
+    const bad = { ...trusted, name: 'two', port: implicit.port, tls: 'implicit', auth: auth('wrong') }
+    const { code, lines } = await run([good, bad], 'verify')
+    expect(code).toBe(1)
+    expect(lines[0]).toMatch(/^UPSTREAM +ADDRESS +TLS +AUTH +RESULT$/)
+    expect(lines[1]).toMatch(/^one +localhost:\d+ +starttls +password +ok in \d+ ms$/)
+    expect(lines[2]).toMatch(/^two +localhost:\d+ +implicit +password +failed at auth: reply 535$/)
+    expect((await run([good], 'verify')).code).toBe(0)
+    expect(starttls.messages).toHaveLength(0)
+  })
+})
+
+describe('send-test', () => {
+  it('sends one mail through the first server that takes it, and says which', async () => {
+    const [a, b] = [await serverFor(), await serverFor()]
+    a.on('greeting', 'drop')
+    const { code, lines } = await run([plain('a', a), plain('b', b)], 'send-test', 'me@example.com')
+    expect(lines).toEqual([
+      expect.stringMatching(/^accepted by b as 4TEST1234; Message-ID \S+@herald\.example$/),
+    ])
+    expect(code).toBe(0)
+    expect(b.messages.map(({ to }) => to)).toEqual([['me@example.com']])
+  })
+
+  it('says why a mail was not taken', async () => {
+    const server = await serverFor()
+    server.on('rcpt', { code: 550, text: '5.1.1 No such user' })
+    const { code, lines } = await run([plain('a', server)], 'send-test', 'me@example.com')
+    expect(lines).toEqual(['not_sent: invalid_destination (a, at rcpt, reply 550 5.1.1)'])
+    expect(code).toBe(1)
+  })
+
+  it('takes no address that the service would not take', async () => {
+    const { code, lines } = await run([plain('a', { port: 1 })], 'send-test', 'Me <me@example.com>')
+    expect(lines).toEqual(['the address is not one plain e-mail address'])
+    expect(code).toBe(1)
+  })
+})

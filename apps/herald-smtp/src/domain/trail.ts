@@ -1,0 +1,93 @@
+import { sha256 } from '@herald/crypto'
+import type { SmtpStore } from '../store/store.ts'
+import type { Answer } from './answer.ts'
+import { identifyKey } from './idempotency.ts'
+
+/** What became of one mail, as it can be asked for later; times are milliseconds since the epoch. Never an address or a text. */
+export type TrailEntry = {
+  messageId: string
+  outcome: 'accepted' | 'not_sent' | 'unknown'
+  reason?: string
+  receivedAt: number
+  settledAt: number
+  upstream?: string
+  upstreamResponseId?: string
+  smtpCode?: number
+  enhancedCode?: string
+}
+
+/** Besides the entry: under way now, or begun by a process that died, of which neither time nor upstream is known. */
+export type Found = TrailEntry | { outcome: 'sending' | 'unknown' }
+
+export type Trail = {
+  /** Never rejects: an answer does not depend on it. */
+  note(
+    sent: { caller: string; key?: string; messageId: string; receivedAt: number },
+    answer: Answer,
+  ): Promise<void>
+  /** By Message-ID, whoever sent it, or by an idempotency key of this caller; rejects when the store does not answer. */
+  find(caller: string, id: string): Promise<Found | undefined>
+}
+
+/** Keeps for `ttlMs` what became of each mail. Message-IDs cannot be guessed, keys can: those are looked up inside their caller. */
+export function createTrail(
+  deps: {
+    store: Pick<SmtpStore, 'note' | 'find' | 'look'>
+    now: () => number
+    onFault: (verb: 'note', fault: unknown) => void
+  },
+  { ttlMs }: { ttlMs: number },
+): Trail {
+  const { store, now, onFault } = deps
+
+  return {
+    async note({ caller, key, messageId, receivedAt }, answer) {
+      const settledAt = now()
+      const entry = { messageId, ...describe(answer), receivedAt, settledAt }
+      const ids = [idOfMessage(messageId), ...(key === undefined ? [] : [idOfKey(caller, key)])]
+      try {
+        await Promise.all(ids.map((id) => store.note({ id, entry, expiresAt: settledAt + ttlMs }, settledAt)))
+      } catch (fault) {
+        onFault('note', fault)
+      }
+    },
+
+    async find(caller, id) {
+      const at = now()
+      const [byMessage, byKey, claim] = await Promise.all([
+        store.find(idOfMessage(id), at),
+        store.find(idOfKey(caller, id), at),
+        store.look(identifyKey(caller, id), at),
+      ])
+      const entry = byMessage ?? byKey
+      if (entry?.outcome === 'accepted') return entry
+      if (claim.outcome === 'sending') return { outcome: 'sending' }
+      if (claim.outcome === 'lapsed') return { outcome: 'unknown' }
+      return entry
+    },
+  }
+}
+
+function describe(
+  answer: Answer,
+): Pick<TrailEntry, 'outcome' | 'reason' | 'upstream' | 'upstreamResponseId'> {
+  if (answer.ok) {
+    const { upstream, upstreamResponseId: id } = answer
+    return { outcome: 'accepted', upstream, ...(id !== undefined && { upstreamResponseId: id }) }
+  }
+  const { outcome, reason, upstream, smtpCode, enhancedCode } = answer
+  return {
+    outcome,
+    reason,
+    ...(upstream !== undefined && { upstream }),
+    ...(smtpCode !== undefined && { smtpCode }),
+    ...(enhancedCode !== undefined && { enhancedCode }),
+  }
+}
+
+const idOfMessage = (messageId: string) => identify('message', messageId)
+const idOfKey = (caller: string, key: string) => identify('key', caller, key)
+
+function identify(...parts: string[]): string {
+  return sha256(JSON.stringify(parts)).toString('base64url')
+}
