@@ -31,6 +31,8 @@ const ownTables = `
   CREATE INDEX IF NOT EXISTS buckets_by_full_at ON buckets (full_at);
   CREATE TABLE IF NOT EXISTS once (key TEXT PRIMARY KEY, value TEXT NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS once_by_expires_at ON once (expires_at);
+  CREATE TABLE IF NOT EXISTS hashes (name TEXT NOT NULL, field TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (name, field)) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `
 
 /** Opens the file (created 0600) and adopts or writes the marker; StoreRefused when it must not be used. */

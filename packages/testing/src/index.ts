@@ -1,6 +1,7 @@
 export * from './fault-proxy.ts'
 export * from './free-port.ts'
 export { locateRedisBinary } from './redis-binary.ts'
+export * from './redis-cluster.ts'
 export * from './redis-server.ts'
 export * from './shared-redis.ts'
 export * from './start-service.ts'
