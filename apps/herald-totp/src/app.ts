@@ -14,6 +14,7 @@ import {
   type ServiceEnv,
 } from '@herald/service'
 import { Hono } from 'hono'
+import type { Canaries } from './domain/canary.ts'
 import { createEnrollments, type EnrollmentOptions } from './domain/enrollment.ts'
 import { createJudge } from './domain/judgement.ts'
 import { createAddressThrottle, type Buckets } from './domain/throttle.ts'
@@ -35,6 +36,7 @@ export type AppDeps = {
   store: TotpStore
   buckets: Buckets
   keyring: Keyring
+  canaries: Canaries
   digest: Digester
   authenticator: Authenticator
   logger: Logger
@@ -54,7 +56,7 @@ export type AppOptions = {
 
 /** The service over HTTP; opens nothing. */
 export function createApp(deps: AppDeps, options: AppOptions): Hono<ServiceEnv> {
-  const { store, keyring, logger, metrics, isDraining } = deps
+  const { store, keyring, canaries, logger, metrics, isDraining } = deps
   const addresses = createAddressThrottle(deps, { perMinute: options.perAddressMinute })
   const routeDeps = {
     ...deps,
@@ -68,7 +70,9 @@ export function createApp(deps: AppDeps, options: AppOptions): Hono<ServiceEnv> 
 
   async function ready() {
     await store.ping()
-    return { ok: true, checks: { keys: keyring.keys.map(({ id, state, kcv }) => ({ id, state, kcv })) } }
+    const problems = await canaries.problems()
+    const keys = keyring.keys.map(({ id, state, kcv }) => ({ id, state, kcv }))
+    return { ok: problems.length === 0, checks: { primary: keyring.primaryId, keys, problems } }
   }
 
   const app = new Hono<ServiceEnv>()

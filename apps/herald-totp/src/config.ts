@@ -3,6 +3,7 @@ import {
   authRules,
   authVariables,
   checkSecret,
+  ConfigError,
   createSecret,
   gatePolicy,
   noAuthRule,
@@ -130,6 +131,27 @@ const rules: readonly VariableRule<Values>[] = [
   },
 ]
 
+/** Where the keyring is read from; undefined when it stands in a variable. */
+export function keyringFile(env: Env): string | undefined {
+  return env['TOTP_KEYRING_FILE'] || undefined
+}
+
+/** Reads the keyring again, as readSettings does. Throws a ConfigError. */
+export async function readKeyring(
+  env: Env,
+): Promise<{ keyring: KeyringSettings; findings: GateFinding[] }> {
+  const { values, findings } = await readVariables(variables.pick({ TOTP_KEYRING: true }), { env })
+  const { TOTP_KEYRING: keyring } = values
+  if (keyring === undefined) throw new ConfigError([{ variable: 'TOTP_KEYRING', message: 'must be set' }])
+  return { keyring, findings: [...findings, ...keyFindings('TOTP_KEYRING', keyring)] }
+}
+
+/** The one key of the environment, as the keyring that it is. Throws a ConfigError. */
+export async function readSingleKey(env: Env): Promise<KeyringSettings | undefined> {
+  const { values } = await readVariables(variables.pick({ HERALD_TOTP_ENCRYPTION_KEY: true }), { env })
+  return values.HERALD_TOTP_ENCRYPTION_KEY
+}
+
 /** What logs call the service, also while its configuration is still being judged. */
 export function serviceName(env: Env): string {
   return env['SERVICE_NAME'] || defaults.name
@@ -148,6 +170,7 @@ export async function readSettings(env: Env) {
     gate: gatePolicy(values),
     store: storeSettings(values, defaults.name),
     keyring: keyringOf(values),
+    keyringVariable: values.TOTP_KEYRING ? 'TOTP_KEYRING' : 'HERALD_TOTP_ENCRYPTION_KEY',
     auth: {
       apiKey: values.API_KEY,
       adminApiKey: values.ADMIN_API_KEY,

@@ -50,6 +50,7 @@ export async function openApp(env: Record<string, string> = {}) {
       },
       now: clock.now,
       randomBytes,
+      onHangup: () => {},
     },
   )
 
