@@ -12,6 +12,7 @@ import {
   type Readiness,
   type RenderRefusal,
   type ServiceEnv,
+  type SpendNonce,
 } from '@herald/service'
 import { Hono } from 'hono'
 import { refuse } from './routes/refuse.ts'
@@ -19,6 +20,7 @@ import { send } from './routes/send.ts'
 
 type Deps = Parameters<typeof send>[0] & {
   authenticator: Authenticator
+  spendNonce: SpendNonce
   logger: Logger
   serviceMetrics: Metrics
   ready: () => Promise<Readiness>
@@ -29,7 +31,8 @@ type Options = Parameters<typeof send>[1] & { name: string; bodyBytesMax: number
 
 /** The HTTP side: opens nothing, and answers each refusal of the middlewares in the shape of the contract. */
 export function createApp(deps: Deps, options: Options): Hono<ServiceEnv> {
-  const { authenticator, logger, serviceMetrics: metrics, now, randomBytes, ready, isDraining } = deps
+  const { authenticator, spendNonce, logger, serviceMetrics: metrics, now, randomBytes } = deps
+  const { ready, isDraining } = deps
   const render: RenderRefusal = (c, reason, message) => refuse(c, reason, { message })
   const app = new Hono<ServiceEnv>()
 
@@ -38,7 +41,7 @@ export function createApp(deps: Deps, options: Options): Hono<ServiceEnv> {
   app.post(
     '/v1/send',
     readBody({ bytesMax: options.bodyBytesMax }),
-    authenticate({ authenticator, metrics }),
+    authenticate({ authenticator, spendNonce, metrics, now }),
     requireScope('smtp:send'),
     send(deps, options),
   )

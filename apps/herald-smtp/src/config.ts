@@ -1,9 +1,9 @@
-import { parseHmacKeys } from '@herald/auth'
 import {
   authRules,
   authVariables,
   checkSecret,
   gatePolicy,
+  hmacKeysVariable,
   noAuthRule,
   plaintextFindings,
   readVariables,
@@ -50,10 +50,7 @@ export const variables = z.object({
   ...serviceVariables(defaults),
   ...tlsVariables,
   ...authVariables,
-  [hmacKeys]: variable
-    .parsedSecret(parseHmacKeys, (error) => (error as Error).message)
-    .optional()
-    .describe('HMAC secrets by key id, as JSON; wins over HMAC_SECRET'),
+  [hmacKeys]: hmacKeysVariable(),
   ALLOW_NO_AUTH_FROM: variable
     .confinedNetworks()
     .optional()
@@ -166,7 +163,7 @@ const upstreamRules: readonly VariableRule<Values>[] = [
 const rules: readonly VariableRule<Values>[] = [
   tlsRule,
   ...authRules(hmacKeys),
-  noAuthRule(['API_KEY', 'HMAC_SECRET', hmacKeys, 'ALLOW_NO_AUTH_FROM']),
+  noAuthRule(['API_KEY', 'API_KEYS', 'HMAC_SECRET', hmacKeys, 'ALLOW_NO_AUTH_FROM']),
   ...storeRules,
   smtpUserRule,
   ...upstreamRules,
@@ -198,10 +195,13 @@ function settingsFrom(values: Values) {
     tls: tlsSettings(values),
     auth: {
       apiKey: values.API_KEY,
+      apiKeys: values.API_KEYS,
+      apiKeyPeppers: values.API_KEY_PEPPERS,
       adminApiKey: values.ADMIN_API_KEY,
       hmacSecret: values.HMAC_SECRET,
       hmacKeys: values[hmacKeys],
       hmacDefaultKeyId: values.HMAC_DEFAULT_KEY_ID,
+      hmacMaxDriftSeconds: values.HMAC_MAX_DRIFT,
       allowNoAuthFrom: values.ALLOW_NO_AUTH_FROM,
     },
     store: namesStore(values) ? storeSettings(values, defaults.name) : inMemory,

@@ -1,4 +1,5 @@
 import { enforceGate, type StartContext, type StartedService } from '@herald/service'
+import { createNonces } from '@herald/storage'
 import { createApp } from './app.ts'
 import { createCallers, credentialsOf } from './callers.ts'
 import { readSettings, type Settings } from './config.ts'
@@ -90,6 +91,7 @@ async function build(parts: Parts) {
   return createApp(
     {
       authenticator: createCallers(settings.auth, { now }),
+      spendNonce: createNonces(store.handle, { prefix: 'smtp:nonce:', now }),
       idempotency: createIdempotency(
         { store: store.calls, now, randomBytes, onFault },
         { ttlMs: settings.idempotencyTtlMs },

@@ -12,6 +12,7 @@ import {
   type Metrics,
   type RenderRefusal,
   type ServiceEnv,
+  type SpendNonce,
 } from '@herald/service'
 import { Hono } from 'hono'
 import type { Canaries } from './domain/canary.ts'
@@ -39,6 +40,7 @@ export type AppDeps = {
   canaries: Canaries
   digest: Digester
   authenticator: Authenticator
+  spendNonce: SpendNonce
   logger: Logger
   metrics: Metrics
   now: () => number

@@ -1,4 +1,3 @@
-import { parseHmacKeys } from '@herald/auth'
 import {
   authRules,
   authVariables,
@@ -6,6 +5,7 @@ import {
   ConfigError,
   createSecret,
   gatePolicy,
+  hmacKeysVariable,
   noAuthRule,
   readVariables,
   serviceVariables,
@@ -48,10 +48,7 @@ export const variables = z.object({
     .optional()
     .describe('Several such keys as JSON with an explicit primary, in place of HERALD_TOTP_ENCRYPTION_KEY'),
   ...authVariables,
-  [hmacKeys]: variable
-    .parsedSecret(parseHmacKeys, (error) => (error as Error).message)
-    .optional()
-    .describe('HMAC secrets by key id, as a JSON object; wins over HMAC_SECRET'),
+  [hmacKeys]: hmacKeysVariable(),
   TOTP_ISSUER: variable
     .text({ maxLength: 64 })
     .refine((text) => !text.includes(':') && text.isWellFormed(), 'must not contain a colon')
@@ -105,7 +102,7 @@ const rules: readonly VariableRule<Values>[] = [
   ...storeRules,
   tlsRule,
   ...authRules(hmacKeys),
-  noAuthRule(['API_KEY', 'HMAC_SECRET', hmacKeys]),
+  noAuthRule(['API_KEY', 'API_KEYS', 'HMAC_SECRET', hmacKeys]),
   ...(['HERALD_TOTP_ENCRYPTION_KEY', 'TOTP_KEYRING'] as const).map((name): VariableRule<Values> => ({
     reads: [name],
     find: ({ [name]: keyring }) => (keyring ? keyFindings(name, keyring) : []),
@@ -173,10 +170,13 @@ export async function readSettings(env: Env) {
     keyringVariable: values.TOTP_KEYRING ? 'TOTP_KEYRING' : 'HERALD_TOTP_ENCRYPTION_KEY',
     auth: {
       apiKey: values.API_KEY,
+      apiKeys: values.API_KEYS,
+      apiKeyPeppers: values.API_KEY_PEPPERS,
       adminApiKey: values.ADMIN_API_KEY,
       hmacSecret: values.HMAC_SECRET,
       hmacKeys: values[hmacKeys],
       hmacDefaultKeyId: values.HMAC_DEFAULT_KEY_ID,
+      hmacMaxDriftSeconds: values.HMAC_MAX_DRIFT,
     },
     limits: {
       perSubjectHour: values.RATE_LIMIT_PER_SUBJECT,

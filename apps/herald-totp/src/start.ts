@@ -1,6 +1,6 @@
 import { ConfigError } from '@herald/config'
 import { enforceGate, type StartContext, type StartedService } from '@herald/service'
-import { createHashes, createTokenBuckets } from '@herald/storage'
+import { createHashes, createNonces, createTokenBuckets } from '@herald/storage'
 import { createApp } from './app.ts'
 import { createCallers } from './callers.ts'
 import { readSettings, type Settings } from './config.ts'
@@ -93,6 +93,7 @@ function build(
       store,
       buckets: createTokenBuckets(store.handle, { prefix: 'totp:address:' }),
       authenticator: createCallers(settings.auth, parts),
+      spendNonce: createNonces(store.handle, { prefix: 'totp:nonce:', now: parts.now }),
     },
     settings.app,
   )

@@ -1,4 +1,4 @@
-export { authRules, authVariables, noAuthRule } from './auth-variables.ts'
+export { apiKeyVariables, authRules, authVariables, hmacKeysVariable, noAuthRule } from './auth-variables.ts'
 export { checkSecret } from './check-secret.ts'
 export { ConfigError, type ConfigProblem } from './config-error.ts'
 export { describeVariables } from './describe-variables.ts'

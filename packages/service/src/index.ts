@@ -1,4 +1,4 @@
-export { authenticate, requireScope } from './authenticate.ts'
+export { authenticate, requireScope, type SpendNonce } from './authenticate.ts'
 export { enforceGate } from './enforce-gate.ts'
 export { createErrorHandler, createNotFoundHandler, type RenderRefusal } from './error-handler.ts'
 export { healthRoutes, type Readiness } from './health-routes.ts'

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { createKeyUse, type KeyUse } from './key-use.ts'
 
 export type Metrics = {
   /** For what the service itself counts; of this service alone. */
@@ -6,6 +7,7 @@ export type Metrics = {
   requestDuration: Histogram<'route' | 'method' | 'status'>
   authFailures: Counter<'reason'>
   gateAccepted: Gauge<'code'>
+  keyUse: KeyUse
 }
 
 export function createMetrics(options: { service: string }): Metrics {
@@ -34,5 +36,6 @@ export function createMetrics(options: { service: string }): Metrics {
       labelNames: ['code'],
       registers,
     }),
+    keyUse: createKeyUse(registry),
   }
 }

@@ -1,6 +1,7 @@
 export * from './hashes.ts'
 export * from './lease.ts'
 export type { Marker } from './marker.ts'
+export * from './nonces.ts'
 export * from './once.ts'
 export * from './open-store.ts'
 export * from './probe-store.ts'
