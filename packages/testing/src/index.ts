@@ -1,5 +1,6 @@
 export * from './fault-proxy.ts'
 export * from './free-port.ts'
+export * from './raw-request.ts'
 export { locateRedisBinary } from './redis-binary.ts'
 export * from './redis-cluster.ts'
 export * from './redis-server.ts'
