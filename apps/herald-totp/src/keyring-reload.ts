@@ -34,7 +34,7 @@ export function watchKeyring(deps: Deps): () => void {
 
 async function reloadKeyring({ env, live, gate, logger, metrics }: Deps): Promise<void> {
   try {
-    const { keyring, findings } = readKeyring(env)
+    const { keyring, findings } = await readKeyring(env)
     const { refused } = judge(findings, gate)
     if (refused.length > 0) throw new ConfigError(refused)
     await live.replace(keyring)

@@ -93,7 +93,11 @@ export function authRules<K extends string>(hmacKeys: K): VariableRule<AuthValue
     },
     {
       reads: [hmacKeys],
-      find: ({ [hmacKeys]: keys }) => checkAll(hmacKeys, [...(keys?.values() ?? [])].map(({ secret }) => secret)),
+      find: ({ [hmacKeys]: keys }) =>
+        checkAll(
+          hmacKeys,
+          [...(keys?.values() ?? [])].map(({ secret }) => secret),
+        ),
     },
     {
       reads: ['HMAC_SECRET', hmacKeys],
@@ -116,8 +120,7 @@ const apiKeyRules: VariableRule<Pick<AuthValues<never>, 'API_KEYS' | 'API_KEY_PE
   },
   {
     reads: ['API_KEYS'],
-    find: ({ API_KEYS: keys }) =>
-      keys?.some(({ environment }) => environment === 'test') ? [testKeys] : [],
+    find: ({ API_KEYS: keys }) => (keys?.some(({ environment }) => environment === 'test') ? [testKeys] : []),
   },
   {
     reads: ['API_KEY_PEPPERS'],

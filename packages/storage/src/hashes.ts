@@ -13,7 +13,7 @@ export type Hashes = {
 }
 
 const completeLua = `
-for at = 1, #ARGV, 2 do redis.call('HSETNX', KEYS[1], ARGV[at], ARGV[at + 1]) end
+for at = 1, #ARGV - 1, 2 do redis.call('HSETNX', KEYS[1], ARGV[at], ARGV[at + 1]) end
 return redis.call('HGETALL', KEYS[1])
 `
 

@@ -5,8 +5,8 @@ import { readSettings } from '../config.ts'
 import { openConfiguredStore } from '../configured-store.ts'
 import { rekey, type RekeyEvent, type RekeyOptions, type RekeySummary } from '../domain/rekey.ts'
 import { createSealedRecords } from '../store/sealed-records.ts'
-import type { CommandWorld } from './index.ts'
-import { silentLogger } from './silent-logger.ts'
+import { createCommandLogger } from './command-logger.ts'
+import type { CommandWorld } from './run-command.ts'
 
 const exitCodes = { complete: 0, partial: 2, locked: 3 } as const
 const barWidth = 30
@@ -18,8 +18,11 @@ export async function rekeyStore(
 ): Promise<number> {
   const { now, randomBytes } = world
   const { settings } = await readSettings(world.env)
-  const store = await openConfiguredStore(settings, { now, randomBytes, logger: silentLogger })
   const isDrawn = world.isTerminal && !options.json
+  const notice = (message: string) =>
+    world.print(isDrawn ? message : JSON.stringify({ event: 'notice', message }))
+  const logger = createCommandLogger({ print: notice })
+  const store = await openConfiguredStore(settings, { now, randomBytes, logger })
   const report = isDrawn ? drawProgress(world) : (event: RekeyEvent) => world.print(JSON.stringify(event))
   try {
     const summary = await rekey(

@@ -1,7 +1,7 @@
 import { BoxError, keyIdOfBox } from '@herald/crypto'
 import type { SealedRecords } from '../store/sealed-records.ts'
 
-const pageSize = 500
+const pageSize = 512
 
 /** How many boxes of the store need which key; what is no box counts as `malformed`. */
 export async function countByKey(records: SealedRecords): Promise<ReadonlyMap<string, number>> {

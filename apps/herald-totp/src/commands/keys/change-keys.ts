@@ -8,19 +8,21 @@ import {
   type KeyringEntry,
   type KeyringSettings,
 } from '@herald/crypto'
-import { createHashes } from '@herald/storage'
+import { createHashes, type StoreLogger } from '@herald/storage'
 import { readSettings, readSingleKey } from '../../config.ts'
 import { openConfiguredStore } from '../../configured-store.ts'
 import { canaryHash, canaryOf } from '../../domain/canary.ts'
 import { countByKey } from '../../domain/census.ts'
 import type { OpenTotpStore } from '../../store/open-totp-store.ts'
 import { createSealedRecords } from '../../store/sealed-records.ts'
-import type { CommandWorld } from '../index.ts'
-import { silentLogger } from '../silent-logger.ts'
+import type { CommandWorld } from '../run-command.ts'
 import { changeKeyringFile, KeyringFileError, readKeyringFile } from './keyring-file.ts'
 import { canOpenWith, disagreeing, sealsWithoutKey } from './replicas.ts'
 
 const keyBytes = 32
+
+/** The answer alone is printed, since it may be JSON; what fails reaches it as an error. */
+const silentLogger: StoreLogger = { debug() {}, info() {}, warn() {}, error() {} }
 
 export type Replicas = { replica: string[]; offline?: boolean }
 
@@ -36,20 +38,22 @@ export class KeyChangeRefused extends Error {
 }
 
 /** Writes a new key into the file: into a new one as its primary key, into an existing one as disabled. */
-export function generateKey(path: string, world: CommandWorld, options: { id?: string; adopt?: boolean }) {
+export async function generateKey(
+  path: string,
+  world: CommandWorld,
+  options: { id?: string; adopt?: boolean },
+): Promise<string> {
   const key = world.randomBytes(keyBytes)
   const id = options.id ?? `k${keyCheckValue(key)}`
   const createdAt = new Date(world.now()).toISOString()
-  let made = id
+  const adopted = options.adopt ? await readSingleKey(world.env) : undefined
   changeKeyringFile(path, (found) => {
     if (!options.adopt) return found ? addKey(found, { id, key, createdAt }) : ringOf({ id, key, createdAt })
     if (found) throw new KeyringFileError(`${path} exists already, so nothing is adopted into it`)
-    const adopted = readSingleKey(world.env)
     if (!adopted) throw new KeyringFileError('HERALD_TOTP_ENCRYPTION_KEY must be set to be adopted')
-    made = adopted.primaryId
     return adopted
   })
-  return made
+  return adopted?.primaryId ?? id
 }
 
 function ringOf(entry: Omit<KeyringEntry, 'state'>): KeyringSettings {
