@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import type { World } from '../start.ts'
+import { addApiKeysCommand } from './api-keys.ts'
 import { checkConfig } from './config-check.ts'
 import { confirmStore } from './store-confirm.ts'
 
@@ -37,5 +38,6 @@ function createProgram(world: CommandWorld, exitWith: (code: number) => void): C
     .command('confirm')
     .description('vouch for it after it was lost, restored or emptied')
     .action(async () => exitWith(await confirmStore(world)))
+  addApiKeysCommand(program, world, exitWith)
   return program
 }

@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import type { World } from '../start.ts'
+import { addApiKeysCommand } from './api-keys.ts'
 import { checkConfig } from './config-check.ts'
 import { addKeysCommand } from './keys/keys-command.ts'
 import { rekeyStore } from './rekey.ts'
@@ -52,6 +53,7 @@ function createProgram(world: CommandWorld, exitWith: (code: number) => void): C
     .action(async () => exitWith(await confirmStore(world)))
   addKeysCommand(program, world, exitWith)
   addRekeyCommand(program, world, exitWith)
+  addApiKeysCommand(program, world, exitWith)
   return program
 }
 
