@@ -134,9 +134,7 @@ export function keyringFile(env: Env): string | undefined {
 }
 
 /** Reads the keyring again, as readSettings does. Throws a ConfigError. */
-export async function readKeyring(
-  env: Env,
-): Promise<{ keyring: KeyringSettings; findings: GateFinding[] }> {
+export async function readKeyring(env: Env): Promise<{ keyring: KeyringSettings; findings: GateFinding[] }> {
   const { values, findings } = await readVariables(variables.pick({ TOTP_KEYRING: true }), { env })
   const { TOTP_KEYRING: keyring } = values
   if (keyring === undefined) throw new ConfigError([{ variable: 'TOTP_KEYRING', message: 'must be set' }])

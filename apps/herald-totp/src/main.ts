@@ -14,11 +14,9 @@ if (words.length === 0) {
 } else {
   const print = (line: string) => void process.stdout.write(`${line}\n`)
   const draw = (text: string) => void process.stdout.write(text)
-  const isTerminal = process.stdout.isTTY
-  process.exitCode = await runCommand(words, { ...world, print, draw, isTerminal }).catch(
-    (error: unknown) => {
-      print(error instanceof Error ? error.message : 'the command failed')
-      return error instanceof ConfigError ? 78 : 1
-    },
-  )
+  const commandWorld = { ...world, print, ...(process.stdout.isTTY && { draw }) }
+  process.exitCode = await runCommand(words, commandWorld).catch((error: unknown) => {
+    print(error instanceof Error ? error.message : 'the command failed')
+    return error instanceof ConfigError ? 78 : 1
+  })
 }

@@ -19,7 +19,7 @@ import type { OpenOptions, SqliteSettings } from './store-settings.ts'
 import { StoreRefused, StoreUnavailable } from './store-unavailable.ts'
 
 /** How long another process may hold the file before we answer 503. */
-const busyTimeoutMs = 50
+const defaultBusyTimeoutMs = 50
 const sqliteBusy = 5
 
 /** SQLite's name for a store that has no file and ends with the process. */
@@ -37,7 +37,7 @@ const ownTables = `
 
 /** Opens the file (created 0600) and adopts or writes the marker; StoreRefused when it must not be used. */
 export function openSqlite(settings: SqliteSettings, options: OpenOptions): SqliteHandle {
-  const database = openDatabase(settings.path)
+  const database = openDatabase(settings.path, options.busyTimeoutMs)
   try {
     const { marker, isNew } = write(database, () => adoptMarker(database, options))
     if (isNew) logCreated(marker, options)
@@ -50,7 +50,7 @@ export function openSqlite(settings: SqliteSettings, options: OpenOptions): Sqli
 
 /** Writes the marker that an operator vouches for. */
 export function confirmSqliteMarker(settings: SqliteSettings, options: OpenOptions): Marker {
-  const database = openDatabase(settings.path)
+  const database = openDatabase(settings.path, options.busyTimeoutMs)
   try {
     return write(database, () => {
       database.exec(ownTables)
@@ -117,10 +117,10 @@ function createSqliteHandle(
   }
 }
 
-function openDatabase(path: string): DatabaseSync {
+function openDatabase(path: string, timeout = defaultBusyTimeoutMs): DatabaseSync {
   try {
     createFile(path)
-    const database = new DatabaseSync(path, { timeout: busyTimeoutMs })
+    const database = new DatabaseSync(path, { timeout })
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
     return database
   } catch (error) {

@@ -16,6 +16,8 @@ export type RunningService = {
   stop: () => Promise<number | null>
   /** SIGKILL. */
   kill: () => Promise<void>
+  /** SIGHUP. */
+  hangUp: () => void
 }
 
 export type Finished = { code: number | null; output: string }
@@ -39,6 +41,30 @@ export async function startService(
     async kill() {
       await endBy(child, 'SIGKILL')
     },
+    hangUp: () => void child.kill('SIGHUP'),
+  }
+}
+
+/** A command of the built service while it runs. */
+export type RunningCommand = {
+  output: () => string
+  finished: Promise<Finished>
+  /** SIGKILL. */
+  kill: () => Promise<void>
+}
+
+export function startCommand(
+  service: ServiceName,
+  args: readonly string[],
+  env: Record<string, string>,
+): RunningCommand {
+  const { child, output } = launch(service, args, env)
+  return {
+    output,
+    finished: once(child, 'close').then(() => ({ code: child.exitCode, output: output() })),
+    async kill() {
+      await endBy(child, 'SIGKILL')
+    },
   }
 }
 
@@ -48,9 +74,7 @@ export async function runService(
   args: readonly string[],
   env: Record<string, string>,
 ): Promise<Finished> {
-  const { child, output } = launch(service, args, env)
-  await once(child, 'close')
-  return { code: child.exitCode, output: output() }
+  return startCommand(service, args, env).finished
 }
 
 function launch(service: ServiceName, args: readonly string[], env: Record<string, string>) {

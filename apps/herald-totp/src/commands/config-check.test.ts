@@ -30,9 +30,6 @@ async function check(env: Record<string, string>) {
     env,
     now: () => 1_800_000_000_000,
     randomBytes,
-    onHangup: () => {},
-    draw: () => {},
-    isTerminal: false,
     print: (line: string) => void lines.push(line),
   }
   const code = await runCommand(['config', 'check'], world)

@@ -7,11 +7,10 @@ import { rekeyStore } from './rekey.ts'
 import { confirmStore } from './store-confirm.ts'
 import { unlockSubject } from './unlock.ts'
 
-export type CommandWorld = World & {
+export type CommandWorld = Omit<World, 'onHangup'> & {
   print: (line: string) => void
-  /** Writes text as it is, to move about on a terminal. */
-  draw: (text: string) => void
-  isTerminal: boolean
+  /** Writes text as it is, to move about on a terminal; absent when the output goes elsewhere. */
+  draw?: (text: string) => void
 }
 
 /** What an operator runs from the same bundle; resolves to the exit code. */

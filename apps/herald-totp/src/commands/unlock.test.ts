@@ -15,8 +15,7 @@ it('unlock says when the store it was pointed at held nothing', async () => {
   }
   const lines: string[] = []
   const print = (line: string) => void lines.push(line)
-  const terminal = { draw: print, isTerminal: false, onHangup: () => {} }
-  const world = { env, now: Date.now, randomBytes, print, ...terminal }
+  const world = { env, now: Date.now, randomBytes, print }
   const unlock = () => runCommand(['unlock', 'alice'], world)
   expect([await unlock(), await unlock()]).toEqual([0, 0])
   expect(lines).toEqual([expect.stringContaining('empty store'), 'unlocked', 'unlocked'])

@@ -38,9 +38,13 @@ export type RekeyDeps = {
 type Position = RekeyCounts & { cursor: string | undefined; visited: number }
 
 export const checkpointName = 'rekey'
-const pageSize = 200
-/** How long one exchange may keep a verify on SQLite waiting. */
-const exchangeMsMax = 20
+const pageSizeMax = 400
+const batchSize = 100
+/**
+ * After each write. A verify on SQLite that finds the file busy looks again after at most 17 ms and gives up after 50, so
+ * a rest longer than that lets it in.
+ */
+const restMs = 20
 
 /**
  * Seals every box of the store anew under the primary key, beside running services. What is done stays done: after a kill,
@@ -60,16 +64,18 @@ const fresh: Position = { cursor: undefined, visited: 0, done: 0, skipped: 0, fa
 
 async function run(deps: RekeyDeps, options: RekeyOptions, from: Position): Promise<RekeySummary> {
   const total = await deps.records.size()
-  const exchange = createPacedExchange(deps)
+  const pageSize = pageSizeOf(options)
   let position = from
   do {
     const startedAt = deps.now()
     const page = await deps.records.page(position.cursor, pageSize)
-    const counts = await settlePage(deps, options, { records: page.records, exchange })
+    const counts = await settlePage(deps, options, page.records)
     position = { ...add(position, counts), cursor: page.cursor, visited: position.visited + page.visited }
     if (!options.dryRun) {
       await writeCheckpoint(deps, position)
+      await deps.pause(restMs)
       if (!(await renew(deps, options))) return { outcome: 'locked' }
+      await deps.pause(restMs)
     }
     const { done, skipped, failed, visited } = position
     deps.report({ event: 'progress', visited, total: Math.max(total, visited), done, skipped, failed })
@@ -77,6 +83,11 @@ async function run(deps: RekeyDeps, options: RekeyOptions, from: Position): Prom
     if (page.cursor !== undefined) await deps.pause(Math.max(due - deps.now(), 0))
   } while (position.cursor !== undefined)
   return finish(deps, options, position)
+}
+
+/** So few that the pause after a page ends long before the lease. */
+function pageSizeOf({ ratePerSecond, leaseMs }: RekeyOptions): number {
+  return Math.max(Math.min(Math.floor((ratePerSecond * leaseMs) / 4000), pageSizeMax), 1)
 }
 
 async function finish(
@@ -92,13 +103,16 @@ async function finish(
 }
 
 type Opened = { record: SealedRecord; plaintext: Buffer }
-type Page = { records: readonly SealedRecord[]; exchange: SealedRecords['exchange'] }
 
-async function settlePage(deps: RekeyDeps, { dryRun }: RekeyOptions, page: Page): Promise<RekeyCounts> {
+async function settlePage(
+  deps: RekeyDeps,
+  { dryRun }: RekeyOptions,
+  page: readonly SealedRecord[],
+): Promise<RekeyCounts> {
   const { keyring } = deps
   const isCurrent = ({ box }: SealedRecord) => keyIdOrMalformed(box) === keyring.primaryId
-  const outdated = page.records.filter((record) => !isCurrent(record))
-  const looked = dryRun ? page.records : outdated
+  const outdated = page.filter((record) => !isCurrent(record))
+  const looked = dryRun ? page : outdated
   const opened = looked.map((record) => open(deps, record)).filter((one) => one !== undefined)
   const failed = looked.length - opened.length
   if (dryRun) {
@@ -108,11 +122,11 @@ async function settlePage(deps: RekeyDeps, { dryRun }: RekeyOptions, page: Page)
   const exchanges = opened.map(({ record, plaintext }): Exchange => {
     return { record, box: keyring.seal(contextOf(record), plaintext) }
   })
-  const standing = await page.exchange(exchanges)
+  const standing = await exchangeInTurns(deps, exchanges)
   const counts = opened.map((one, index) =>
     judge(deps, one, { box: exchanges[index]?.box, standing: standing[index] }),
   )
-  return counts.reduce(add, { done: 0, skipped: page.records.length - outdated.length, failed })
+  return counts.reduce(add, { done: 0, skipped: page.length - outdated.length, failed })
 }
 
 /** What became of one exchange, by what stands in the store afterwards. */
@@ -141,22 +155,14 @@ function open({ keyring, report }: RekeyDeps, record: SealedRecord): Opened | un
   }
 }
 
-/** Exchanges in batches that grow and shrink so that each stays short, with a rest of its own length after each. */
-function createPacedExchange({ records, now, pause }: RekeyDeps): SealedRecords['exchange'] {
-  let size = 25
-  return async (exchanges) => {
-    const standing: (string | undefined)[] = []
-    for (let at = 0; at < exchanges.length;) {
-      const batch = exchanges.slice(at, at + size)
-      const startedAt = now()
-      standing.push(...(await records.exchange(batch)))
-      const tookMs = now() - startedAt
-      at += batch.length
-      size = tookMs > exchangeMsMax ? Math.max(Math.floor(size / 2), 5) : Math.min(size + 5, pageSize)
-      await pause(tookMs)
-    }
-    return standing
+/** Exchanges in batches that hold SQLite's file for a few milliseconds, with a rest after each. */
+async function exchangeInTurns({ records, pause }: RekeyDeps, exchanges: readonly Exchange[]) {
+  const standing: (string | undefined)[] = []
+  for (let at = 0; at < exchanges.length; at += batchSize) {
+    standing.push(...(await records.exchange(exchanges.slice(at, at + batchSize))))
+    await pause(restMs)
   }
+  return standing
 }
 
 function renew({ lease, holder, now }: RekeyDeps, { leaseMs }: RekeyOptions): Promise<boolean> {

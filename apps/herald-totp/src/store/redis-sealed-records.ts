@@ -28,6 +28,8 @@ return boxIn(redis.call('HGET', key, field))
 
 const credentialField = 'credential:'
 
+type Fields = Readonly<Record<string, string>>
+
 /** Pages are SCANs over every master; a hash is read whole, since all boxes of a subject lie in two of them. */
 export function createRedisSealedRecords(handle: RedisHandle): SealedRecords {
   const prefix = `${handle.keyPrefix}totp:{`
@@ -35,10 +37,12 @@ export function createRedisSealedRecords(handle: RedisHandle): SealedRecords {
   return {
     async page(cursor, count) {
       const found = await handle.runMarked((client) => scanPage(client, `${prefix}*`, { cursor, count }))
-      const records = await Promise.all(found.keys.map((key) => readBoxes(handle, key)))
-      return { records: records.flat(), visited: found.keys.length, cursor: found.cursor }
+      const hashes = found.keys.filter((key) => readers[nameOf(key)])
+      const fields = await handle.runMarked((client) => Promise.all(hashes.map((key) => client.hgetall(key))))
+      const records = hashes.flatMap((key, index) => readers[nameOf(key)]?.(fields[index] ?? {}) ?? [])
+      return { records, visited: found.keys.length, cursor: found.cursor }
     },
-    size: () => handle.run(countKeys),
+    size: () => handle.runMarked(countKeys),
     exchange: (exchanges) =>
       Promise.all(
         exchanges.map(async ({ record, box }) => {
@@ -57,14 +61,17 @@ function placeOf(prefix: string, { kind, subject, id }: SealedRecord) {
   return { key: key('subject'), field: 'backupSet', member: '' }
 }
 
-async function readBoxes(handle: RedisHandle, key: string): Promise<SealedRecord[]> {
-  const name = key.slice(key.indexOf('}:') + 2)
-  if (name === 'subject') return boxesOfSubject(await handle.run((client) => client.hgetall(key)))
-  if (name === 'enrollments') return boxesOfEnrollments(await handle.run((client) => client.hgetall(key)))
-  return []
+/** The hashes of a subject that hold boxes. */
+const readers: Readonly<Record<string, (fields: Fields) => SealedRecord[]>> = {
+  subject: boxesOfSubject,
+  enrollments: boxesOfEnrollments,
 }
 
-function boxesOfSubject(fields: Readonly<Record<string, string>>): SealedRecord[] {
+function nameOf(key: string): string {
+  return key.slice(key.indexOf('}:') + 2)
+}
+
+function boxesOfSubject(fields: Fields): SealedRecord[] {
   const { subject, backupSet } = fields
   if (subject === undefined) return []
   const credentials = Object.entries(fields)
@@ -78,7 +85,7 @@ function boxesOfSubject(fields: Readonly<Record<string, string>>): SealedRecord[
 }
 
 /** Beside the enrolments stand counts of wrong codes. */
-function boxesOfEnrollments(fields: Readonly<Record<string, string>>): SealedRecord[] {
+function boxesOfEnrollments(fields: Fields): SealedRecord[] {
   return Object.entries(fields)
     .filter(([field]) => !field.startsWith('wrong:'))
     .map(([id, text]) => {

@@ -8,21 +8,17 @@ import {
   type KeyringEntry,
   type KeyringSettings,
 } from '@herald/crypto'
-import { createHashes, type StoreLogger } from '@herald/storage'
-import { readSettings, readSingleKey } from '../../config.ts'
-import { openConfiguredStore } from '../../configured-store.ts'
+import { createHashes } from '@herald/storage'
+import { readSingleKey } from '../../config.ts'
 import { canaryHash, canaryOf } from '../../domain/canary.ts'
 import { countByKey } from '../../domain/census.ts'
-import type { OpenTotpStore } from '../../store/open-totp-store.ts'
 import { createSealedRecords } from '../../store/sealed-records.ts'
 import type { CommandWorld } from '../run-command.ts'
+import { withStore } from '../with-store.ts'
 import { changeKeyringFile, KeyringFileError, readKeyringFile } from './keyring-file.ts'
 import { canOpenWith, disagreeing, sealsWithoutKey } from './replicas.ts'
 
 const keyBytes = 32
-
-/** The answer alone is printed, since it may be JSON; what fails reaches it as an error. */
-const silentLogger: StoreLogger = { debug() {}, info() {}, warn() {}, error() {} }
 
 export type Replicas = { replica: string[]; offline?: boolean }
 
@@ -38,22 +34,25 @@ export class KeyChangeRefused extends Error {
 }
 
 /** Writes a new key into the file: into a new one as its primary key, into an existing one as disabled. */
-export async function generateKey(
-  path: string,
-  world: CommandWorld,
-  options: { id?: string; adopt?: boolean },
-): Promise<string> {
+export function generateKey(path: string, world: CommandWorld, options: { id?: string }): string {
   const key = world.randomBytes(keyBytes)
   const id = options.id ?? `k${keyCheckValue(key)}`
   const createdAt = new Date(world.now()).toISOString()
-  const adopted = options.adopt ? await readSingleKey(world.env) : undefined
+  changeKeyringFile(path, (found) =>
+    found ? addKey(found, { id, key, createdAt }) : ringOf({ id, key, createdAt }),
+  )
+  return id
+}
+
+/** Begins the file with the one key of the environment, under the id that its boxes name already. */
+export async function adoptKey(path: string, world: CommandWorld): Promise<string> {
+  const adopted = await readSingleKey(world.env)
+  if (!adopted) throw new KeyringFileError('HERALD_TOTP_ENCRYPTION_KEY must be set to be adopted')
   changeKeyringFile(path, (found) => {
-    if (!options.adopt) return found ? addKey(found, { id, key, createdAt }) : ringOf({ id, key, createdAt })
     if (found) throw new KeyringFileError(`${path} exists already, so nothing is adopted into it`)
-    if (!adopted) throw new KeyringFileError('HERALD_TOTP_ENCRYPTION_KEY must be set to be adopted')
     return adopted
   })
-  return adopted?.primaryId ?? id
+  return adopted.primaryId
 }
 
 function ringOf(entry: Omit<KeyringEntry, 'state'>): KeyringSettings {
@@ -118,19 +117,6 @@ async function agree(
     throw new KeyChangeRefused(['name every replica with --replica URL, or say --offline when none runs'])
   const problems = await disagreeing(replica, judge)
   if (problems.length > 0) throw new KeyChangeRefused(problems)
-}
-
-export async function withStore<T>(
-  world: CommandWorld,
-  use: (store: OpenTotpStore) => Promise<T>,
-): Promise<T> {
-  const { settings } = await readSettings(world.env)
-  const store = await openConfiguredStore(settings, { ...world, logger: silentLogger })
-  try {
-    return await use(store)
-  } finally {
-    await store.close()
-  }
 }
 
 function kcvOf({ entries }: KeyringSettings, id: string): string {

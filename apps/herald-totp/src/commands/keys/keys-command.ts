@@ -4,14 +4,15 @@ import { keyringFile } from '../../config.ts'
 import { countByKey, malformed } from '../../domain/census.ts'
 import { createSealedRecords } from '../../store/sealed-records.ts'
 import type { CommandWorld } from '../run-command.ts'
+import { withStore } from '../with-store.ts'
 import {
+  adoptKey,
   generateKey,
   KeyChangeRefused,
   promote,
   remove,
   retire,
   stage,
-  withStore,
   type Replicas,
 } from './change-keys.ts'
 import { describeKeys, overdue, printKeys } from './describe-keys.ts'
@@ -34,7 +35,10 @@ export function addKeysCommand(program: Command, world: CommandWorld, exitWith: 
     .option('--adopt', 'begin the file with the key of HERALD_TOTP_ENCRYPTION_KEY instead')
     .option('--json', 'answer in JSON')
     .action((options: Output & { id?: string; adopt?: boolean }) =>
-      changing((path) => generateKey(path, world, options), options),
+      changing(
+        (path) => (options.adopt ? adoptKey(path, world) : generateKey(path, world, options)),
+        options,
+      ),
     )
   keys
     .command('stage')
@@ -45,14 +49,15 @@ export function addKeysCommand(program: Command, world: CommandWorld, exitWith: 
   replicated(keys.command('promote'))
     .description('make a key the primary one, if every replica has it')
     .action((id: string, options: Output & Replicas) =>
-      changing((path) => promote(path, id, world, options), options),
+      changing((path) => promote(path, id, noticing(world, options), options), options),
     )
   replicated(keys.command('retire'))
     .description('disable a key that no record needs and no replica seals with')
     .option('--remove', 'take a retired key out of the file for good')
     .action((id: string, options: Output & Replicas & { remove?: boolean }) =>
       changing(
-        (path) => (options.remove ? remove(path, id, world) : retire(path, id, world, options)),
+        (path) =>
+          options.remove ? remove(path, id, world) : retire(path, id, noticing(world, options), options),
         options,
       ),
     )
@@ -116,7 +121,7 @@ async function view(
   const records =
     maxAge === undefined
       ? undefined
-      : await withStore(world, (store) => countByKey(createSealedRecords(store.handle)))
+      : await withStore(noticing(world, options), (store) => countByKey(createSealedRecords(store.handle)))
   const keys = describeKeys(settings, { now: world.now(), ...(records && { records }) })
   const late = maxAge === undefined ? [] : overdue(keys, maxAge)
   const strangers = [...(records ?? [])].filter(
@@ -130,6 +135,12 @@ async function view(
     for (const [id, count] of strangers) world.print(`${count} records need ${id}, which is no key here`)
   }
   if (late.length > 0 || strangers.length > 0) exitWith(1)
+}
+
+/** Whatever else there is to say is JSON too when the answer is. */
+function noticing(world: CommandWorld, { json }: Output): CommandWorld {
+  if (!json) return world
+  return { ...world, print: (notice) => world.print(JSON.stringify({ notice })) }
 }
 
 function requiredPath({ env }: CommandWorld): string {
