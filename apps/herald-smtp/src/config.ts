@@ -1,4 +1,6 @@
 import {
+  auditRule,
+  auditVariables,
   authRules,
   authVariables,
   checkSecret,
@@ -51,6 +53,7 @@ export const variables = z.object({
   ...tlsVariables,
   ...authVariables,
   [hmacKeys]: hmacKeysVariable(),
+  ...auditVariables,
   ALLOW_NO_AUTH_FROM: variable
     .confinedNetworks()
     .optional()
@@ -163,6 +166,7 @@ const upstreamRules: readonly VariableRule<Values>[] = [
 const rules: readonly VariableRule<Values>[] = [
   tlsRule,
   ...authRules(hmacKeys),
+  auditRule,
   noAuthRule(['API_KEY', 'API_KEYS', 'HMAC_SECRET', hmacKeys, 'ALLOW_NO_AUTH_FROM']),
   ...storeRules,
   smtpUserRule,
@@ -204,6 +208,7 @@ function settingsFrom(values: Values) {
       hmacMaxDriftSeconds: values.HMAC_MAX_DRIFT,
       allowNoAuthFrom: values.ALLOW_NO_AUTH_FROM,
     },
+    audit: { file: values.AUDIT_FILE, key: values.AUDIT_KEY },
     store: namesStore(values) ? storeSettings(values, defaults.name) : inMemory,
     upstream: upstreamSettings(values),
     sender: senderFrom(values),

@@ -1,3 +1,4 @@
+import type { Audit } from '@herald/audit'
 import type { Authenticator } from '@herald/auth'
 import type { Digester, Keyring, Random } from '@herald/crypto'
 import {
@@ -7,6 +8,7 @@ import {
   healthRoutes,
   readBody,
   requestContext,
+  createTrail,
   requireScope,
   type Logger,
   type Metrics,
@@ -41,6 +43,7 @@ export type AppDeps = {
   digest: Digester
   authenticator: Authenticator
   spendNonce: SpendNonce
+  audit: Pick<Audit, 'record'>
   logger: Logger
   metrics: Metrics
   now: () => number
@@ -62,6 +65,7 @@ export function createApp(deps: AppDeps, options: AppOptions): Hono<ServiceEnv> 
   const addresses = createAddressThrottle(deps, { perMinute: options.perAddressMinute })
   const routeDeps = {
     ...deps,
+    trail: createTrail(deps.audit),
     addresses,
     enrollments: createEnrollments(deps, options.totp),
     verify: createVerification({ ...deps, addresses, judge: createJudge(deps, options.totp) }),
@@ -84,8 +88,8 @@ export function createApp(deps: AppDeps, options: AppOptions): Hono<ServiceEnv> 
   app.post('/v1/enroll/start', requireScope('totp:enroll'), enrollStart(routeDeps, options))
   app.post('/v1/enroll/confirm', requireScope('totp:enroll'), enrollConfirm(routeDeps))
   app.post('/v1/verify', requireScope('totp:verify'), verify(routeDeps))
-  app.post('/v1/revoke', requireScope('totp:revoke'), revoke(deps))
-  app.post('/v1/unlock', requireScope('totp:admin'), unlock(deps))
+  app.post('/v1/revoke', requireScope('totp:revoke'), revoke(routeDeps))
+  app.post('/v1/unlock', requireScope('totp:admin'), unlock(routeDeps))
   app.get('/v1/status', requireScope('totp:status'), status(deps))
   app.notFound(createNotFoundHandler({ app, render }))
   app.onError(createErrorHandler({ logger, render }))

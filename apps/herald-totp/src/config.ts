@@ -1,4 +1,6 @@
 import {
+  auditRule,
+  auditVariables,
   authRules,
   authVariables,
   checkSecret,
@@ -49,6 +51,7 @@ export const variables = z.object({
     .describe('Several such keys as JSON with an explicit primary, in place of HERALD_TOTP_ENCRYPTION_KEY'),
   ...authVariables,
   [hmacKeys]: hmacKeysVariable(),
+  ...auditVariables,
   TOTP_ISSUER: variable
     .text({ maxLength: 64 })
     .refine((text) => !text.includes(':') && text.isWellFormed(), 'must not contain a colon')
@@ -102,6 +105,7 @@ const rules: readonly VariableRule<Values>[] = [
   ...storeRules,
   tlsRule,
   ...authRules(hmacKeys),
+  auditRule,
   noAuthRule(['API_KEY', 'API_KEYS', 'HMAC_SECRET', hmacKeys]),
   ...(['HERALD_TOTP_ENCRYPTION_KEY', 'TOTP_KEYRING'] as const).map((name): VariableRule<Values> => ({
     reads: [name],
@@ -176,6 +180,7 @@ export async function readSettings(env: Env) {
       hmacDefaultKeyId: values.HMAC_DEFAULT_KEY_ID,
       hmacMaxDriftSeconds: values.HMAC_MAX_DRIFT,
     },
+    audit: { file: values.AUDIT_FILE, key: values.AUDIT_KEY },
     limits: {
       perSubjectHour: values.RATE_LIMIT_PER_SUBJECT,
       lockAfterFailures: values.LOCK_AFTER_FAILURES,

@@ -1,7 +1,8 @@
 import { ConfigError } from '@herald/config'
-import { enforceGate, type StartContext, type StartedService } from '@herald/service'
-import { createHashes, createNonces, createTokenBuckets } from '@herald/storage'
+import { addClockGauge, enforceGate, type StartContext, type StartedService } from '@herald/service'
+import { clockSkew, createHashes, createNonces, createTokenBuckets } from '@herald/storage'
 import { createApp } from './app.ts'
+import { auditKeyring, startTrail } from './audit.ts'
 import { createCallers } from './callers.ts'
 import { readSettings, type Settings } from './config.ts'
 import { openConfiguredStore, probeFindings } from './configured-store.ts'
@@ -10,6 +11,7 @@ import { watchKeyring } from './keyring-reload.ts'
 import { KeyringRefused, openLiveKeyring, type LiveKeyring } from './live-keyring.ts'
 import { refusals } from './refusals.ts'
 import { describeRefusal } from './routes/refuse.ts'
+import type { Audit } from '@herald/audit'
 import type { OpenTotpStore } from './store/open-totp-store.ts'
 
 export type World = {
@@ -44,10 +46,13 @@ async function startOn(
   parts: StartContext & World,
 ): Promise<StartedService> {
   const metrics = createKeyringMetrics(parts.metrics.registry)
-  const live = await openKeyring(store, settings, { ...parts, metrics })
+  const opened = await openKeyring(store, settings, { ...parts, metrics })
+  const audit = await startTrail(store.handle, settings, parts)
+  const live = auditKeyring(opened, audit)
+  addClockGauge(parts.metrics.registry, () => clockSkew(store.handle, parts.now))
   const unwatch = watchKeyring({ ...parts, live, gate: settings.gate, metrics })
   return {
-    app: build(store, settings, { ...parts, ...live }),
+    app: build(store, settings, { ...parts, ...live, audit }),
     host: settings.host,
     port: settings.port,
     ...(settings.tls && { tls: settings.tls }),
@@ -59,6 +64,7 @@ async function startOn(
     drainTimeoutMs,
     async close() {
       unwatch()
+      await audit.close()
       await store.close()
     },
   }
@@ -85,7 +91,7 @@ async function openKeyring(
 function build(
   store: OpenTotpStore,
   settings: Settings,
-  parts: StartContext & World & Pick<LiveKeyring, 'keyring' | 'digest' | 'canaries'>,
+  parts: StartContext & World & { audit: Audit } & Pick<LiveKeyring, 'keyring' | 'digest' | 'canaries'>,
 ) {
   return createApp(
     {

@@ -36,6 +36,8 @@ export async function openApp(env: Record<string, string> = {}) {
       }),
       metrics,
       isDraining: () => false,
+      output: { write: (line) => void lines.push(line), flush: async () => {} },
+      onExit: () => {},
     },
     {
       env: {

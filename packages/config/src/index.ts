@@ -6,6 +6,7 @@ export {
   type NewApiKey,
   revokeApiKey,
 } from './api-key-admin.ts'
+export { auditRule, auditVariables } from './audit-variables.ts'
 export { authRules, authVariables, hmacKeysVariable, noAuthRule } from './auth-variables.ts'
 export { checkSecret } from './check-secret.ts'
 export { ConfigError, type ConfigProblem } from './config-error.ts'

@@ -90,6 +90,7 @@ export function createTestApp(
       spendNonce: options.spendNonce ?? (() => Promise.resolve(true)),
       metrics,
       now: () => Date.now(),
+      audit: { record: () => {} },
     }),
   )
   const fields = z.object({ subject: z.string().min(1).max(64), count: z.number().optional() })

@@ -1,9 +1,11 @@
+import type { Audit } from '@herald/audit'
 import type { AuthRefusal, Authenticator, Nonce, Scope } from '@herald/auth'
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Metrics } from './metrics.ts'
 import { Refused } from './refused.ts'
 import { isCanonicalPath, isCanonicalQuery, requestTarget } from './request-target.ts'
 import type { ServiceEnv } from './service-env.ts'
+import { createTrail } from './trail.ts'
 
 /** Spends a nonce; false when it was spent before. Rejects when the store cannot tell. */
 export type SpendNonce = (nonce: Nonce) => Promise<boolean>
@@ -17,11 +19,15 @@ export function authenticate(deps: {
   spendNonce: SpendNonce
   metrics: Metrics
   now: () => number
+  audit: Pick<Audit, 'record'>
 }): MiddlewareHandler<ServiceEnv> {
-  const { authenticator, spendNonce, metrics, now } = deps
+  const { authenticator, spendNonce, metrics, now, audit } = deps
+  const trail = createTrail(audit)
 
   function refuse(c: Context<ServiceEnv>, detail: AuthRefusal): never {
-    metrics.authFailures.inc({ reason: detail })
+    const caller = metrics.keyUse.claimed(c.req.header('x-service'))
+    metrics.authFailures.inc({ reason: detail, caller })
+    trail(c, detail === 'replayed' ? 'replayed' : 'auth_refused', { reason: detail })
     c.get('logFields')['auth'] = detail
     throw new Refused('unauthorized')
   }
@@ -33,9 +39,12 @@ export function authenticate(deps: {
     if (!authentication.ok) return refuse(c, authentication.detail)
     const { principal, nonce } = authentication
     if (nonce && !(await spendNonce(nonce))) return refuse(c, 'replayed')
-    metrics.keyUse.used(principal, now())
+    const isNewKey = metrics.keyUse.used(principal, now())
     c.set('principal', principal)
+    if (isNewKey) trail(c, 'key_first_used')
     await next()
+    if (c.error instanceof Refused && c.error.reason === 'forbidden')
+      trail(c, 'auth_refused', { reason: 'forbidden' })
   }
 }
 

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import type { World } from '../start.ts'
 import { addApiKeysCommand } from './api-keys.ts'
+import { addAuditCommand } from './audit-verify.ts'
 import { checkConfig } from './config-check.ts'
 import { confirmStore } from './store-confirm.ts'
 
@@ -39,5 +40,6 @@ function createProgram(world: CommandWorld, exitWith: (code: number) => void): C
     .description('vouch for it after it was lost, restored or emptied')
     .action(async () => exitWith(await confirmStore(world)))
   addApiKeysCommand(program, world, exitWith)
+  addAuditCommand(program, world, exitWith)
   return program
 }

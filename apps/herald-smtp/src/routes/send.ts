@@ -1,4 +1,4 @@
-import { parseJson, Refused, type ServiceEnv } from '@herald/service'
+import { parseJson, Refused, type ServiceEnv, type Trail } from '@herald/service'
 import type { Context } from 'hono'
 import type { Answer } from '../domain/answer.ts'
 import { chooseContent, namesUnknownTemplate } from '../domain/content.ts'
@@ -18,13 +18,14 @@ type Deps = {
   sendMail: SendMail
   digests: Digests
   metrics: SmtpMetrics
+  trail: Trail
   now: () => number
   randomBytes: (size: number) => Buffer
 }
 
 /** POST /v1/send */
 export function send(deps: Deps, options: { senderDomain: string; sendDeadlineMs: number }) {
-  const { idempotency, sendMail, digests, metrics, now, randomBytes } = deps
+  const { idempotency, sendMail, digests, metrics, trail, now, randomBytes } = deps
   const { senderDomain, sendDeadlineMs } = options
 
   function callOf(c: Context<ServiceEnv>, request: SendRequest, to: string, key: string | undefined): Call {
@@ -47,6 +48,11 @@ export function send(deps: Deps, options: { senderDomain: string; sendDeadlineMs
     }
   }
 
+  function record(c: Context<ServiceEnv>, subject: string, answer: Answer): void {
+    if (answer.ok) trail(c, 'sent', { subject })
+    else trail(c, 'not_sent', { subject, reason: answer.reason })
+  }
+
   return async (c: Context<ServiceEnv>): Promise<Response> => {
     const request = parseJson(c, sendRequest)
     const key = keyOf(c, request)
@@ -59,6 +65,7 @@ export function send(deps: Deps, options: { senderDomain: string; sendDeadlineMs
     const answer = await idempotency.run(call, async (messageId, deadline) => {
       const outcome = await sendMail(mail, messageId, deadline)
       metrics.sent(outcome)
+      record(c, recipient.address, outcome)
       return outcome
     })
     Object.assign(c.get('logFields'), logFieldsOf(recipient, answer, digests))

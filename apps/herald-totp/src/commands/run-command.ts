@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import type { World } from '../start.ts'
 import { addApiKeysCommand } from './api-keys.ts'
+import { addAuditCommand } from './audit-verify.ts'
 import { checkConfig } from './config-check.ts'
 import { addKeysCommand } from './keys/keys-command.ts'
 import { rekeyStore } from './rekey.ts'
@@ -53,6 +54,7 @@ function createProgram(world: CommandWorld, exitWith: (code: number) => void): C
   addKeysCommand(program, world, exitWith)
   addRekeyCommand(program, world, exitWith)
   addApiKeysCommand(program, world, exitWith)
+  addAuditCommand(program, world, exitWith)
   return program
 }
 
