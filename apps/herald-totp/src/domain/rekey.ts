@@ -38,7 +38,7 @@ export type RekeyDeps = {
 type Position = RekeyCounts & { cursor: string | undefined; visited: number }
 
 export const checkpointName = 'rekey'
-const pageSizeMax = 400
+const pageSizeMax = 300
 const batchSize = 100
 /**
  * After each write. A verify on SQLite that finds the file busy looks again after at most 17 ms and gives up after 50, so
