@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import type { ServiceEnv } from './service-env.ts'
 
-const plainPath = /^(?:\/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2})+)*\/?$/
+const plainPath = /^(?=\/)(?:\/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2})+)*\/?$/
 /** Dot segments, and escapes of what needs none or of what divides a path. */
 const disguise = /\/\.{1,2}(?:\/|$)|%(?:2[DEF]|3\d|[46][1-9A-F]|[57][0-9A]|5C|5F|7E)/
 const plainQuery = /^(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})*$/
