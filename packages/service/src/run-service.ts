@@ -89,7 +89,13 @@ function asSink(stream: ReturnType<typeof openStandardOutput>): AuditSink {
     write: (line) => void stream.write(line),
     flush: () =>
       new Promise((resolve, reject) => {
-        stream.flush((error) => (error ? reject(error) : resolve()))
+        stream.flush((error) => {
+          // A pipe or a terminal has taken the lines and cannot be synced.
+          const isTaken =
+            !error || ['EINVAL', 'ENOTSUP'].includes((error as NodeJS.ErrnoException).code ?? '')
+          if (isTaken) resolve()
+          else reject(error)
+        })
       }),
   }
 }

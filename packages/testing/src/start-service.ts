@@ -10,6 +10,7 @@ export type ServiceName = 'herald-totp' | 'herald-smtp'
 export type RunningService = {
   url: string
   port: number
+  pid: number
   /** Everything it wrote to stdout and stderr so far. */
   output: () => string
   /** SIGTERM; resolves to the exit code. */
@@ -36,6 +37,7 @@ export async function startService(
   return {
     url: `${env['TLS_CERT_FILE'] ? 'https' : 'http'}://127.0.0.1:${port}`,
     port,
+    pid: child.pid ?? 0,
     output,
     stop: () => endBy(child, 'SIGTERM'),
     async kill() {
