@@ -4,7 +4,7 @@ import type { AuditKey } from './audit-key.ts'
 export type Link = { chain: string; seq: number; prev: string }
 
 /** A line whose MAC is right. */
-export type AuthenticLine = Link & { mac: string; event: string; service: string }
+export type AuthenticLine = Link & { mac: string; event: string; service_name: string }
 
 const opening = '{"audit":1,'
 const closing = /,"mac":"([\w-]{43})"\}$/

@@ -72,7 +72,11 @@ export async function openAudit(service: string, deps: Deps): Promise<Audit> {
     const time = new Date(now()).toISOString()
     const hashed = subject === undefined ? {} : { subject: key.hashSubject(subject) }
     seq += 1
-    const line = formatLine({ chain, seq, prev: mac }, { time, service, event, ...hashed, ...fields }, key)
+    const line = formatLine(
+      { chain, seq, prev: mac },
+      { time, service_name: service, event, ...hashed, ...fields },
+      key,
+    )
     mac = line.mac
     sink.write(`${line.text}\n`)
     onEvent(event)

@@ -96,8 +96,8 @@ async function sort(lines: AsyncIterable<TrailLine> | Iterable<TrailLine>, keys:
 }
 
 /** Without what only the reader of the trail wants to know. */
-function pick({ chain, seq, prev, mac, event, service }: AuthenticLine): AuthenticLine {
-  return { chain, seq, prev, mac, event, service }
+function pick({ chain, seq, prev, mac, event, service_name }: AuthenticLine): AuthenticLine {
+  return { chain, seq, prev, mac, event, service_name }
 }
 
 /** Rotated files may be given in any order; inside a file the order is what is judged. */
@@ -185,6 +185,6 @@ function placeName(chain: string | undefined, seq: number | undefined): string {
 }
 
 function describe([chain, entries]: [string, Entry[]]): TrailReport['chains'][number] {
-  const service = entries[0]?.service ?? ''
+  const service = entries[0]?.service_name ?? ''
   return { chain, service, lines: entries.length, ended: entries.some(({ event }) => event === 'stopped') }
 }
