@@ -13,7 +13,10 @@ const schema = z.object({
   ...authVariables,
   KEYS: hmacKeysVariable(),
 })
-const rules = [...authRules('KEYS'), noAuthRule<z.output<typeof schema>>(['API_KEY', 'API_KEYS', 'HMAC_SECRET', 'KEYS'])]
+const rules = [
+  ...authRules('KEYS'),
+  noAuthRule<z.output<typeof schema>>(['API_KEY', 'API_KEYS', 'HMAC_SECRET', 'KEYS']),
+]
 const read = (env: Record<string, string>) => readVariables(schema, { env }, rules)
 
 async function codes(env: Record<string, string>): Promise<string[]> {
