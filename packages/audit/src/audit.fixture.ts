@@ -20,7 +20,6 @@ export function createTrail() {
       key,
       sink: { write: (line) => void written.push(line), flush: async () => {} },
       heads: {
-        read: async () => checkpoints,
         write: async (name, fields) => {
           if (name === headsName) Object.assign(checkpoints, fields)
         },

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { createTrail } from './audit.fixture.ts'
+import { createTrail, key } from './audit.fixture.ts'
 import { openAudit } from './audit.ts'
 
 it('shows a subject as a keyed hash alone, the same one each time', async () => {
@@ -23,8 +23,7 @@ it('counts each event by its name', async () => {
 })
 
 it('does not begin while the store does not know of the chain', async () => {
-  const heads = { read: async () => ({}), write: () => Promise.reject(new Error('down')) }
-  const { key } = await import('./audit.fixture.ts')
+  const heads = { write: () => Promise.reject(new Error('down')) }
   const opening = openAudit('herald-totp', {
     key,
     sink: { write: () => {}, flush: async () => {} },

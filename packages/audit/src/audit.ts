@@ -9,7 +9,6 @@ export type EventName =
   | 'confirmed'
   | 'refused'
   | 'replayed'
-  | 'limited'
   | 'locked'
   | 'unlocked'
   | 'revoked'
@@ -19,8 +18,6 @@ export type EventName =
   | 'auth_refused'
   | 'key_first_used'
   | 'key_retired'
-  | 'keyring_refused'
-  | 'store_confirmed'
 
 /** What happened; `subject` enters as a keyed hash. No field may hold a code, a key or an address. */
 export type AuditEvent = {

@@ -5,7 +5,6 @@ export type Checkpoint = { chain: string; seq: number; mac: string; at: number; 
 
 /** Where checkpoints lie, one field a chain; a hash of the store, shared by every process. */
 export type Heads = {
-  read: (name: string) => Promise<Readonly<Record<string, string>>>
   write: (name: string, fields: Readonly<Record<string, string>>) => Promise<void>
 }
 
