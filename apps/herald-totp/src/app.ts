@@ -26,6 +26,7 @@ import { createTotpMetrics } from './metrics.ts'
 import { createClientAddress } from './routes/client-address.ts'
 import { enrollConfirm } from './routes/enroll-confirm.ts'
 import { enrollStart } from './routes/enroll-start.ts'
+import { createRouteBinding, type Requests } from './routes/bind-route.ts'
 import { refuse } from './routes/refuse.ts'
 import { revoke } from './routes/revoke.ts'
 import { status } from './routes/status.ts'
@@ -38,6 +39,7 @@ const bodyBytesMax = 64 * 1024
 export type AppDeps = {
   store: TotpStore
   buckets: Buckets
+  requests: Requests
   keyring: Keyring
   canaries: Canaries
   digest: Digester
@@ -72,10 +74,11 @@ export function createApp(deps: AppDeps, options: AppOptions): Hono<ServiceEnv> 
     clientAddress: createClientAddress(options.isTrustedProxy),
     metrics: createTotpMetrics(metrics.registry),
   }
+  const bindRoute = createRouteBinding(deps)
   const render: RenderRefusal = (c, reason, message) => refuse(c, { reason, message })
 
   async function ready() {
-    await store.ping()
+    await Promise.all([store.ping(), store.probeWrite()])
     const problems = await canaries.problems()
     const keys = keyring.keys.map(({ id, state, kcv }) => ({ id, state, kcv }))
     return { ok: problems.length === 0, checks: { primary: keyring.primaryId, keys, problems } }
@@ -85,11 +88,16 @@ export function createApp(deps: AppDeps, options: AppOptions): Hono<ServiceEnv> 
   app.use(requestContext(deps))
   app.route('/', healthRoutes({ service: options.name, ready, isDraining, metrics, healthz: 'ready' }))
   app.use('/v1/*', readBody({ bytesMax: bodyBytesMax }), authenticate(deps))
-  app.post('/v1/enroll/start', requireScope('totp:enroll'), enrollStart(routeDeps, options))
+  app.post(
+    '/v1/enroll/start',
+    bindRoute('enroll/start'),
+    requireScope('totp:enroll'),
+    enrollStart(routeDeps, options),
+  )
   app.post('/v1/enroll/confirm', requireScope('totp:enroll'), enrollConfirm(routeDeps))
   app.post('/v1/verify', requireScope('totp:verify'), verify(routeDeps))
-  app.post('/v1/revoke', requireScope('totp:revoke'), revoke(routeDeps))
-  app.post('/v1/unlock', requireScope('totp:admin'), unlock(routeDeps))
+  app.post('/v1/revoke', bindRoute('revoke'), requireScope('totp:revoke'), revoke(routeDeps))
+  app.post('/v1/unlock', bindRoute('unlock'), requireScope('totp:admin'), unlock(routeDeps))
   app.get('/v1/status', requireScope('totp:status'), status(deps))
   app.notFound(createNotFoundHandler({ app, render }))
   app.onError(createErrorHandler({ logger, render }))

@@ -1,6 +1,6 @@
 import { ConfigError } from '@herald/config'
 import { addClockGauge, enforceGate, type StartContext, type StartedService } from '@herald/service'
-import { clockSkew, createHashes, createNonces, createTokenBuckets } from '@herald/storage'
+import { clockSkew, createHashes, createNonces, createOnce, createTokenBuckets } from '@herald/storage'
 import { createApp } from './app.ts'
 import { auditKeyring, startTrail } from './audit.ts'
 import { createCallers } from './callers.ts'
@@ -98,6 +98,7 @@ function build(
       ...parts,
       store,
       buckets: createTokenBuckets(store.handle, { prefix: 'totp:address:' }),
+      requests: createOnce(store.handle, { prefix: 'totp:request:' }),
       authenticator: createCallers(settings.auth, parts),
       spendNonce: createNonces(store.handle, { prefix: 'totp:nonce:', now: parts.now }),
     },

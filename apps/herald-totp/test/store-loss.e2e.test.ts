@@ -2,6 +2,7 @@ import { createFaultProxy, runService, startRedis } from '@herald/testing'
 import { Redis } from 'ioredis'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { baseEnv, startTotp, tally, temporaryFolder, type Answer, type Caller } from './service-harness.ts'
@@ -95,6 +96,61 @@ describe('a store that dies under load', () => {
     for (const path of ['/livez', '/healthz', '/readyz', '/v1/status?subject=a'])
       statuses.push((await service.caller.get(path)).status)
     expect(statuses).toEqual([200, 503, 503, 503])
+  })
+})
+
+describe('a store that answers and refuses every write', () => {
+  const probes = (caller: Caller) =>
+    Promise.all(['/livez', '/healthz', '/readyz'].map(async (path) => (await caller.get(path)).status))
+  const becomes = (caller: Caller, statuses: number[]) =>
+    expect.poll(() => probes(caller), { timeout: 5000 }).toEqual(statuses)
+
+  async function expectOutOfTraffic(caller: Caller, damage: () => unknown, repair: () => unknown) {
+    await becomes(caller, [200, 200, 200])
+    await damage()
+    await becomes(caller, [200, 503, 503])
+    await repair()
+    await becomes(caller, [200, 200, 200])
+  }
+
+  it.each<[string, (admin: Redis) => unknown, (admin: Redis) => unknown]>([
+    [
+      'at its maxmemory',
+      (admin) => admin.config('SET', 'maxmemory', '1'),
+      (admin) => admin.config('SET', 'maxmemory', '0'),
+    ],
+    [
+      'as a read-only replica',
+      (admin) => admin.replicaof('127.0.0.1', 1),
+      (admin) => admin.replicaof('NO', 'ONE'),
+    ],
+  ])('is alive and not ready: a Redis %s', async (_, damage, repair) => {
+    const redis = await startRedis()
+    cleanups.push(redis.stop)
+    const admin = new Redis(redis.url)
+    cleanups.push(() => admin.disconnect())
+    const service = await startTotp({ REDIS_ADDR: `127.0.0.1:${redis.port}` })
+    cleanups.push(service.stop)
+    await expectOutOfTraffic(
+      service.caller,
+      () => damage(admin),
+      () => repair(admin),
+    )
+  })
+
+  it('is alive and not ready: a SQLite file that another process holds', async () => {
+    const folder = temporaryFolder()
+    cleanups.push(folder.remove)
+    const path = join(folder.path, 'totp.sqlite')
+    const service = await startTotp({ SQLITE_PATH: path })
+    cleanups.push(service.stop)
+    const other = new DatabaseSync(path)
+    cleanups.push(() => other.close())
+    await expectOutOfTraffic(
+      service.caller,
+      () => other.exec('BEGIN IMMEDIATE'),
+      () => other.exec('ROLLBACK'),
+    )
   })
 })
 

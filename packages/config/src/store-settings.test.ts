@@ -89,6 +89,14 @@ describe('storeSettings', () => {
     expect(await namesRefused(env as Record<string, string>)).toEqual([name])
   })
 
+  it.each([':memory:', 'file::memory:?cache=shared', 'file:x?mode=memory', 'FILE:/data/x.sqlite'])(
+    'takes no SQLite store that may end with the process: %s',
+    async (path) => {
+      expect(await namesRefused({ SQLITE_PATH: path })).toEqual(['SQLITE_PATH'])
+      expect(await namesRefused({ STORE: 'sqlite', SQLITE_PATH: path })).toEqual(['SQLITE_PATH'])
+    },
+  )
+
   it('opens nothing where no store is named', () => {
     expect(() => storeSettings({ REDIS_TLS_INSECURE_SKIP_VERIFY: false }, 'herald-test')).toThrow(TypeError)
   })

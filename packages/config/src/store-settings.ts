@@ -12,6 +12,7 @@ export const storeVariables = {
     ),
   SQLITE_PATH: variable
     .text({ maxLength: 4096 })
+    .refine(isPlainPath, 'must be the path of a file, not :memory: or a file: URI')
     .optional()
     .describe(
       'File of the SQLite store; with STORE=sqlite alone, the name of the service in the working folder',
@@ -126,4 +127,9 @@ export function addressOf({ REDIS_URL, REDIS_ADDR = 'localhost:6379' }: StoreVal
 
 export function speaksTls({ REDIS_URL, REDIS_TLS_ENABLED }: StoreValues): boolean {
   return REDIS_URL?.tls ?? REDIS_TLS_ENABLED ?? false
+}
+
+/** SQLite reads these as names of stores that may end with the process, and a later version could read more so. */
+function isPlainPath(text: string): boolean {
+  return !/^(?::|file:)/i.test(text)
 }

@@ -1,3 +1,4 @@
+import { Gauge } from 'prom-client'
 import { describe, expect, it } from 'vitest'
 import { createTestApp } from './app.fixture.ts'
 
@@ -36,5 +37,19 @@ describe('healthRoutes', () => {
     const response = await app.request('/metrics')
     expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/)
     expect(await response.text()).toMatch(/process_cpu_seconds_total\{service="herald-test"\}/)
+  })
+
+  it('renders the metrics once for all who ask at the same time, and anew for who asks later', async () => {
+    const { app, metrics } = createTestApp()
+    let rendered = 0
+    const collect = () => void (rendered += 1)
+    metrics.registry.registerMetric(
+      new Gauge({ name: 'rendered', help: 'Renderings', registers: [], collect }),
+    )
+    const ask = async () => (await app.request('/metrics')).text()
+    const texts = await Promise.all(Array.from({ length: 50 }, ask))
+    expect([new Set(texts).size, rendered]).toEqual([1, 1])
+    metrics.authFailures.inc({ reason: 'missing' })
+    expect(await ask()).toMatch(/auth_failures_total\{reason="missing".*\} 1/)
   })
 })

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { type Context, Hono } from 'hono'
 import type { Metrics } from './metrics.ts'
 import type { ServiceEnv } from './service-env.ts'
@@ -22,12 +23,27 @@ export function healthRoutes(options: {
     const { ok, checks } = await options.ready().catch((): Readiness => ({ ok: false, checks: {} }))
     return c.json({ status: ok ? 'ok' : 'unavailable', service, checks }, ok ? 200 : 503)
   }
+  const rendered = shareRendering(metrics)
   return new Hono<ServiceEnv>()
     .get('/livez', alive)
     .get('/healthz', options.healthz === 'always' ? alive : readiness)
     .get('/readyz', readiness)
     .get('/metrics', async (c) => {
       c.header('Content-Type', metrics.registry.contentType)
-      return c.body(await metrics.registry.metrics())
+      return c.body(await rendered())
     })
+}
+
+/**
+ * One rendering for all requests of a turn of the event loop, since none costs more that asks for no credentials. It
+ * begins after the last of them, so that it shows what happened before each.
+ */
+function shareRendering({ registry }: Metrics): () => Promise<string> {
+  let rendering: Promise<string> | undefined
+  const render = async () => {
+    await setImmediate()
+    rendering = undefined
+    return registry.metrics()
+  }
+  return () => (rendering ??= render())
 }

@@ -19,7 +19,10 @@ export function readBody(options: { bytesMax: number }): MiddlewareHandler<Servi
 
 async function bytesOf(c: Context<ServiceEnv>, bytesMax: number): Promise<Buffer> {
   const declared = c.req.header('content-length')
-  if (declared === undefined) return collect(c, bytesMax)
+  if (declared === undefined) {
+    refuseCodings(c)
+    return collect(c, bytesMax)
+  }
   if (Number(declared) > bytesMax) throw tooLarge(c)
   const bytes = await c.req.raw.arrayBuffer().catch(cutOff)
   if (bytes.byteLength > bytesMax) throw tooLarge(c)
@@ -42,6 +45,14 @@ async function collect(c: Context<ServiceEnv>, bytesMax: number): Promise<Buffer
   }
   if (length > bytesMax) throw tooLarge(c)
   return Buffer.concat(chunks)
+}
+
+/** The parser takes the chunks apart, and leaves what any other coding made of the body as it is. */
+function refuseCodings(c: Context<ServiceEnv>): void {
+  const codings = c.req.header('transfer-encoding') ?? 'chunked'
+  if (codings.toLowerCase() === 'chunked') return
+  c.header('Connection', 'close')
+  throw new Refused('invalid_request', 'Transfer-Encoding must be chunked')
 }
 
 /** The rest of the body is not worth reading, so the connection ends with the answer. */

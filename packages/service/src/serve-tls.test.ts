@@ -114,12 +114,12 @@ describe('listening with TLS', () => {
     await ended
   })
 
-  it('drains although a client never finishes its handshake', async () => {
+  it('drains at once although a client never finishes its handshake', async () => {
     const { server, port } = await start()
     const halfOpen = connectPlain(port, '127.0.0.1')
     await once(halfOpen, 'connect')
     const ended = once(halfOpen.resume(), 'close')
-    await server.drain(50)
+    await server.drain(60_000)
     await ended
   })
 })

@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { Agent, type IncomingMessage, request as httpRequest } from 'node:http'
-import { createServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { randomBytes } from 'node:crypto'
+import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createLogLines, createTestApp, describeRefusal } from './app.fixture.ts'
@@ -37,21 +38,26 @@ async function start(
 const key = 'X-API-Key: right\r\n'
 const json = `${key}Content-Type: application/json\r\n`
 
-/** Requests to `/slow` wait for `release`; `arrived` and `passed` tell when the first of each kind is there. */
+/** Requests to `/slow` wait for `release`; `arrived` tells when the first is there. */
 function slowApp() {
-  const [gate, arrival, passing] = Array.from({ length: 3 }, () => Promise.withResolvers<void>())
+  const [gate, arrival] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   const app = new Hono()
+  const carriedOut: string[] = []
   app.get('/slow', async (c) => {
-    arrival?.resolve()
-    await gate?.promise
+    carriedOut.push('slow')
+    arrival.resolve()
+    await gate.promise
     return c.text('done')
   })
   app.get('/fast', (c) => {
-    passing?.resolve()
+    carriedOut.push('fast')
     return c.text('done')
   })
-  return { app, release: () => gate?.resolve(), arrived: arrival?.promise, passed: passing?.promise }
+  return { app, release: () => gate.resolve(), arrived: arrival.promise, carriedOut }
 }
+
+const slow = 'GET /slow HTTP/1.1\r\nHost: a\r\n\r\n'
+const fast = 'GET /fast HTTP/1.1\r\nHost: a\r\n\r\n'
 
 describe('serve', () => {
   it('answers over a socket what the app answers', async () => {
@@ -166,6 +172,25 @@ describe('malformed HTTP', () => {
       'invalid_request',
     ],
     [
+      'a second host',
+      'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n',
+      400,
+      'invalid_request',
+    ],
+    [
+      'the same host twice',
+      'GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\nConnection: close\r\n\r\n',
+      400,
+      'invalid_request',
+    ],
+    [
+      'a coding below the chunks',
+      `POST /v1/size HTTP/1.1\r\nHost: a\r\n${key}Transfer-Encoding: gzip, chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n`,
+      400,
+      'invalid_request',
+    ],
+    ['CONNECT', 'CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n', 405, 'method_not_allowed'],
+    [
       'a host that is none',
       'GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n',
       400,
@@ -188,29 +213,89 @@ describe('malformed HTTP', () => {
     expect(JSON.stringify(lines)).not.toContain('X-A')
   })
 
-  it('after a whole request leaves the answer to that one alone', async () => {
-    const { app, release, arrived } = slowApp()
+  it.each([
+    ['after a whole request', slow, 'GARBAGE\r\n\r\n'],
+    ['after two of them', slow + fast, 'GARBAGE\r\n\r\n'],
+    ['that is CONNECT', slow + fast, 'CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n'],
+  ])('%s leaves the answers before it alone', async (_, requests, rest) => {
+    const { app, release, arrived, carriedOut } = slowApp()
     const { port } = await start(app)
     const client = await connectRaw(port)
-    client.send('GET /slow HTTP/1.1\r\nHost: a\r\n\r\nGARBAGE\r\n\r\n')
+    client.send(requests + rest)
     await arrived
     release()
     const answers = await client.end()
-    expect(answers.match(/HTTP\/1\.1/g)).toHaveLength(1)
-    expect(answers).toMatch(/^HTTP\/1\.1 200 OK.*\r\n\r\ndone$/s)
+    expect(answers.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(carriedOut.length)
+    expect(answers.match(/HTTP\/1\.1/g)).toHaveLength(requests === slow ? 1 : 2)
+    expect(answers).toMatch(/\r\n\r\ndone$/)
+  })
+
+  it('may ask for another protocol, and is answered in this one', async () => {
+    const { port } = await start()
+    const client = await connectRaw(port)
+    client.send('GET /livez HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+    expect(await client.until(/"status":"ok"/)).toMatch(/^HTTP\/1\.1 200 /)
+    client.socket.destroy()
   })
 
   it('leaves the server serving', async () => {
     const { port, url } = await start()
-    const client = await connectRaw(port)
+    const [client, reset] = [await connectRaw(port), await connectRaw(port)]
     client.send('\0\0\0\0\r\n\r\n')
+    reset.send('CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n')
+    await reset.until(/method_not_allowed/)
+    reset.socket.resetAndDestroy()
     await client.end()
     expect((await fetch(`${url}/livez`)).status).toBe(200)
   })
 })
 
+describe('pipelined requests', () => {
+  it('of one connection are carried out one at a time, and answered in their order', async () => {
+    let underWay = 0
+    let most = 0
+    const app = new Hono().get('/:number', async (c) => {
+      most = Math.max(most, ++underWay)
+      await setImmediate()
+      underWay -= 1
+      return c.text(`<${c.req.param('number')}>`)
+    })
+    const { port } = await start(app)
+    const client = await connectRaw(port)
+    const numbers = Array.from({ length: 17 }, (_, number) => String(number))
+    for (const half of [numbers, numbers]) {
+      client.send(half.map((number) => `GET /${number} HTTP/1.1\r\nHost: a\r\n\r\n`).join(''))
+      await client.until(new RegExp(`(<16>.*){${half === numbers ? 1 : 2}}`, 's'))
+    }
+    client.send('GET /end HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    const answers = (await client.end()).match(/<\w+>/g)
+    expect(answers).toEqual([...numbers, ...numbers, 'end'].map((number) => `<${number}>`))
+    expect(most).toBe(1)
+  })
+
+  it('that are too many to wait end the connection, and are not carried out', async () => {
+    const { app, arrived, carriedOut } = slowApp()
+    const { port } = await start(app)
+    const client = await connectRaw(port)
+    client.send(slow + fast.repeat(3000))
+    await arrived
+    expect(await client.end()).toBe('')
+    expect(carriedOut).toEqual(['slow'])
+  })
+
+  it('are not carried out once the connection ends with an answer before theirs', async () => {
+    const { app, release, carriedOut } = slowApp()
+    const { port } = await start(app)
+    const client = await connectRaw(port)
+    client.send(slow.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n') + fast)
+    release()
+    expect((await client.end()).match(/done/g)).toHaveLength(1)
+    expect(carriedOut).toEqual(['slow'])
+  })
+})
+
 describe('a slow client', () => {
-  const timeouts = { headersMs: 200, requestMs: 400, keepAliveMs: 300 }
+  const timeouts = { headersMs: 200, requestMs: 400, keepAliveMs: 300, answerMs: 100 }
 
   it.each([
     ['headers', 'GET /livez HTTP/1.1\r\nHost: a\r\n'],
@@ -224,6 +309,33 @@ describe('a slow client', () => {
     expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1)
   })
 
+  it('that stays in the middle of a second request gets the first answer alone', async () => {
+    const { app, release, arrived } = slowApp()
+    const { port, lines } = await start(app, timeouts)
+    const client = await connectRaw(port)
+    client.send(`${slow}POST /fast HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{`)
+    await arrived
+    await expect.poll(() => lines).toMatchObject([{ code: 'ERR_HTTP_REQUEST_TIMEOUT' }])
+    release()
+    const answers = await client.end()
+    expect(answers).toMatch(/^HTTP\/1\.1 200 .*done$/s)
+    expect(answers.match(/HTTP\/1\.1/g)).toHaveLength(1)
+  })
+
+  it('that does not take its answer is cut off', async () => {
+    const serving = Promise.withResolvers<Socket>()
+    const app = new Hono<{ Bindings: HttpBindings }>().get('/', (c) => {
+      serving.resolve(c.env.incoming.socket)
+      return c.body('x'.repeat(32 * 1024 * 1024))
+    })
+    const { port } = await start(app, timeouts)
+    const client = await connectRaw(port)
+    client.socket.pause()
+    client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    await once(await serving.promise, 'close')
+    client.socket.destroy()
+  })
+
   it('that sends no further request is let go', async () => {
     const { port } = await start(createTestApp().app, timeouts)
     const client = await connectRaw(port)
@@ -233,9 +345,6 @@ describe('a slow client', () => {
 })
 
 describe('drain', () => {
-  const slow = 'GET /slow HTTP/1.1\r\nHost: a\r\n\r\n'
-  const fast = 'GET /fast HTTP/1.1\r\nHost: a\r\n\r\n'
-
   it('answers what is in flight with Connection: close and accepts nothing new', async () => {
     const { app, release, arrived } = slowApp()
     const { server, port } = await start(app)
@@ -250,14 +359,14 @@ describe('drain', () => {
   })
 
   it('answers a request that arrives meanwhile behind another one', async () => {
-    const { app, release, arrived, passed } = slowApp()
+    const { app, release, arrived } = slowApp()
     const { server, port } = await start(app)
     const client = await connectRaw(port)
     client.send(slow)
     await arrived
     const drained = server.drain(5000)
     client.send(fast)
-    await passed
+    await turn()
     release()
     const answers = await client.end()
     expect(answers.match(/^done/gm)).toHaveLength(2)
@@ -265,14 +374,15 @@ describe('drain', () => {
     await drained
   })
 
-  it('ends connections that are idle or never sent a request at once', async () => {
+  it('ends connections that are idle, or never sent a whole request, at once', async () => {
     const { app } = slowApp()
     const { server, port } = await start(app)
-    const [idle, silent] = [await connectRaw(port), await connectRaw(port)]
+    const [idle, silent, half] = [await connectRaw(port), await connectRaw(port), await connectRaw(port)]
+    half.send('GET /fast HTTP/1.1\r\nHo')
     idle.send(fast)
     await idle.until(/done$/)
     await server.drain(60_000)
-    await Promise.all([idle.end(), silent.end()])
+    await Promise.all([idle.end(), silent.end(), half.end()])
   })
 
   it('cuts what is still there when its time is over', async () => {
@@ -314,6 +424,12 @@ describe('drain', () => {
     expect(statuses.filter((status) => status === '200')).toHaveLength(carriedOut)
   })
 })
+
+/** What was sent to a server of this process before is read after it. */
+async function turn(): Promise<void> {
+  await setImmediate()
+  await setImmediate()
+}
 
 /** `refused` when no connection was to be had, or it ended without an answer. */
 async function statusOf(url: string, agent: Agent): Promise<string> {

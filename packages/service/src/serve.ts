@@ -16,15 +16,22 @@ export type ServeTimeouts = {
   requestMs: number
   /** Longer than load balancers keep an idle connection, so that they are the ones to close it. */
   keepAliveMs: number
+  /** For the client to take an answer; it is cut after this time at the earliest, twice this time at the latest. */
+  answerMs: number
 }
 
-const defaultTimeouts: ServeTimeouts = { headersMs: 10_000, requestMs: 20_000, keepAliveMs: 75_000 }
+const defaultTimeouts: ServeTimeouts = {
+  headersMs: 10_000,
+  requestMs: 20_000,
+  keepAliveMs: 75_000,
+  answerMs: 10_000,
+}
 
 export type RunningServer = {
   address: { host: string; port: number }
   /**
-   * Stops accepting, closes idle connections, answers what is in flight with `Connection: close`; after the timeout
-   * cuts what is left.
+   * Stops accepting, cuts connections without a request under way, answers what is in flight with `Connection: close`;
+   * after the timeout cuts what is left.
    */
   drain(timeoutMs: number): Promise<void>
 }
@@ -40,7 +47,7 @@ export async function serve(options: {
   logger: Logger
   timeouts?: ServeTimeouts
 }): Promise<RunningServer> {
-  const { logger } = options
+  const { logger, timeouts = defaultTimeouts } = options
   const refuse = createRefusalWriter(options)
   const listener = getRequestListener(options.app.fetch, {
     errorHandler: (error) => {
@@ -49,25 +56,28 @@ export async function serve(options: {
       return refuse.response('internal_error')
     },
   })
-  const connections = createConnections()
-  const server = createHttpServer(options.tls, options.timeouts ?? defaultTimeouts)
-  const answer = (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    connections.answering(outgoing)
-    void listener(incoming, outgoing)
-  }
-  server.on('request', answer)
+  const connections = createConnections((outgoing) => void listener(outgoing.req, outgoing))
+  const server = createHttpServer(options.tls, timeouts)
+  const queue = (_: IncomingMessage, outgoing: ServerResponse) => connections.queue(outgoing)
+  server.on('request', queue)
   // Left to Node, an expectation that is not 100-continue would get a bare 417.
-  server.on('checkExpectation', answer)
+  server.on('checkExpectation', queue)
   server.on('connection', connections.accepted)
-  server.on('secureConnection', connections.secured)
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     logger.info({ code: error.code }, 'malformed request')
-    refuse.malformed(error, socket, connections.latest(socket))
+    refuse.malformed(error, socket, connections.lastOwed(socket))
+  })
+  // Left to Node, the connection would end without an answer. What comes here is no longer watched for errors.
+  server.on('connect', (_: IncomingMessage, socket: Socket) => {
+    logger.info({ method: 'CONNECT' }, 'malformed request')
+    socket.on('error', () => socket.destroy())
+    refuse.connect(socket, connections.lastOwed(socket))
   })
   server.on('tlsClientError', (error: NodeJS.ErrnoException) => {
     logger.info({ code: error.code }, 'TLS handshake failed')
   })
   const { address, port } = await listen(server, options)
+  const sweep = setInterval(connections.cutStalled, timeouts.answerMs).unref()
   return {
     address: { host: address, port },
     drain: async (timeoutMs) => {
@@ -78,6 +88,7 @@ export async function serve(options: {
       const force = setTimeout(connections.destroyAll, timeoutMs)
       await closed
       clearTimeout(force)
+      clearInterval(sweep)
     },
   }
 }
@@ -90,6 +101,8 @@ function createHttpServer(tls: ServeTls | undefined, timeouts: ServeTimeouts): S
     connectionsCheckingInterval: Math.min(1000, timeouts.headersMs),
     // Without a Host there is no URL, which the listener refuses in our shape; Node would in its own.
     requireHostHeader: false,
+    // A second Host makes one that is none, instead of being passed over.
+    joinDuplicateHeaders: true,
   }
   if (!tls) return createServer(http)
   return createTlsServer({

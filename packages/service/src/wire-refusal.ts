@@ -18,7 +18,9 @@ const reasonByCode: Readonly<Record<string, WireReason>> = {
 export type RefusalWriter = {
   response(reason: EdgeReason): Response
   /** Answers what the HTTP parser gave up on, never in place of or in the middle of another answer. */
-  malformed(error: NodeJS.ErrnoException, socket: Socket, latest: ServerResponse | undefined): void
+  malformed(error: NodeJS.ErrnoException, socket: Socket, owed: ServerResponse | undefined): void
+  /** Answers CONNECT, in its turn; the connection ends with it, as what follows is not HTTP. */
+  connect(socket: Socket, owed: ServerResponse | undefined): void
 }
 
 export function createRefusalWriter(deps: {
@@ -41,21 +43,32 @@ export function createRefusalWriter(deps: {
       const { body, ...init } = write(reason)
       return new Response(body, init)
     },
-    malformed: (error, socket, latest) => {
+    malformed: (error, socket, owed) => {
       if (socket.writableEnded) return
       if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
-      if (latest && !latest.writableFinished) {
-        if (latest.req.complete) return endAfter(latest, socket)
-        if (latest.headersSent) return void socket.destroy()
-      }
-      const { status, body, headers } = write(reasonByCode[error.code ?? ''] ?? 'invalid_request')
-      const fields = { ...headers, 'Content-Length': Buffer.byteLength(body), Connection: 'close' }
-      const head = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
-      socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head.join('')}\r\n${body}`)
-      socket.resume()
-      setTimeout(() => socket.destroy(), lingerMs).unref()
+      if (owed?.req.complete) return endAfter(owed, socket)
+      if (owed?.headersSent) return void socket.destroy()
+      end(socket, write(reasonByCode[error.code ?? ''] ?? 'invalid_request'))
+    },
+    connect: (socket, owed) => {
+      if (owed) return endAfter(owed, socket)
+      if (!socket.writable) return
+      const { status, body, headers } = write('method_not_allowed')
+      end(socket, { status, body, headers: { ...headers, Allow: '' } })
     },
   }
+}
+
+function end(
+  socket: Socket,
+  refusal: { status: number; body: string; headers: Record<string, string> },
+): void {
+  const { status, body, headers } = refusal
+  const fields = { ...headers, 'Content-Length': Buffer.byteLength(body), Connection: 'close' }
+  const head = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head.join('')}\r\n${body}`)
+  socket.resume()
+  setTimeout(() => socket.destroy(), lingerMs).unref()
 }
 
 /** What follows on the connection is unreadable, but the request before it was not. */

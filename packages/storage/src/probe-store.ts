@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis'
+import { redisCause } from './redis-fault.ts'
 import type { RedisHandle, SqliteHandle, StoreHandle } from './store-handle.ts'
 import type { StoreLogger } from './store-settings.ts'
 
@@ -115,7 +116,7 @@ async function readConfig(client: Redis, name: string, logger: StoreLogger): Pro
     const [, value] = (await client.config('GET', name)) as [string, string]
     return value
   } catch (error) {
-    logger.debug({ setting: name, cause: (error as Error).message }, 'Redis does not tell its configuration')
+    logger.debug({ setting: name, cause: redisCause(error) }, 'Redis does not tell its configuration')
     return undefined
   }
 }

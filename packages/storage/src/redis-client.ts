@@ -1,4 +1,5 @@
 import { Redis, type RedisOptions } from 'ioredis'
+import { redisCause } from './redis-fault.ts'
 import { type RedisSettings, type StoreLogger } from './store-settings.ts'
 
 /** How long a command may take, and a socket may stay silent with a command under way. */
@@ -13,7 +14,7 @@ export function createRedisClient(
   const client = new Redis(redisOptions(settings, deps.name))
   let down = false
   client.on('error', (error: Error) => {
-    if (!down) deps.logger.warn({ event: 'redis_lost', cause: error.message }, 'Redis cannot be reached')
+    if (!down) deps.logger.warn({ event: 'redis_lost', cause: redisCause(error) }, 'Redis cannot be reached')
     down = true
   })
   client.on('ready', () => {

@@ -172,13 +172,60 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
   })
 
   it.each([
-    ['a read-only replica', () => admin.replicaof('127.0.0.1', 1)],
-    ['a server out of memory', () => admin.config('SET', 'maxmemory', '1')],
-  ])('is unavailable on %s', async (_, breakServer) => {
+    [
+      'a read-only replica',
+      'READONLY',
+      () => admin.replicaof('127.0.0.1', 1),
+      () => admin.replicaof('NO', 'ONE'),
+    ],
+    [
+      'a server out of memory',
+      'OOM',
+      () => admin.config('SET', 'maxmemory', '1'),
+      () => admin.config('SET', 'maxmemory', '0'),
+    ],
+  ])('is unavailable on %s, which a probe of a write finds out', async (_, word, damage, repair) => {
     const handle = await open()
     const count = handle.script(countLua)
-    await breakServer()
+    await expect(handle.probeWrite()).resolves.toBeUndefined()
+    await damage()
     await refusesInTime(() => handle.run(() => count(['n'], [])))
+    await expect.poll(() => isBack(handle), { timeout: 5000 }).toBe(true)
+    now += 1000
+    await expect(handle.probeWrite()).rejects.toMatchObject({
+      ...unavailable,
+      message: `Redis does not answer as it should: ${word}`,
+    })
+    await repair()
+    await expect
+      .poll(
+        () => {
+          now += 1000
+          return handle.probeWrite().then(() => 'landed', String)
+        },
+        { timeout: 5000 },
+      )
+      .toBe('landed')
+  })
+
+  it('writes to probe at most once a second, and leaves nothing', async () => {
+    const handle = await open()
+    const writes = async () =>
+      Number(/cmdstat_set:calls=(\d+)/.exec(await admin.info('commandstats'))?.[1] ?? 0)
+    const before = await writes()
+    for (let second = 0; second < 2; second += 1) {
+      await Promise.all(Array.from({ length: 64 }, () => handle.probeWrite()))
+      now += 1000
+    }
+    expect(await writes()).toBe(before + 2)
+    expect(await admin.keys('*')).toEqual(['totp:marker'])
+  })
+
+  it('leaves nothing in a store that is not its own, and lets no probe pass there', async () => {
+    const handle = await open()
+    await admin.flushall()
+    await expect(handle.probeWrite()).rejects.toMatchObject(unavailable)
+    expect(await admin.keys('*')).toEqual([])
   })
 
   it('notices on the next answer that everything was flushed, until its marker is confirmed', async () => {
@@ -263,6 +310,25 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
     expect(error).toMatchObject(unavailable)
     expect(JSON.stringify(error) + String(error)).not.toContain('a-sealed-box')
     expect((error as Error).cause).toBeUndefined()
+  })
+
+  it('repeats no text of Redis, which quotes arguments, in errors and in the log', async () => {
+    await server.stop()
+    server = await startRedis({ args: ['--rename-command', 'HGET', ''] })
+    proxy.redirect(server)
+    const logged: object[] = []
+    const log = (fields: object) => void logged.push(fields)
+    const logger = { debug: log, info: log, warn: log, error: log }
+    const handle = (await openForTest(settings, { ...options(), logger })) as RedisHandle
+    const refused = await handle.runMarked((client) => client.hget('totp:{tag}:x', 'e_secret')).catch(String)
+    expect(refused).toBe('StoreUnavailable: Redis does not answer as it should: ERR')
+    const own = new Redis(server.port)
+    await own.config('SET', 'requirepass', 'another')
+    own.disconnect()
+    proxy.cut()
+    await expect
+      .poll(() => logged.slice(1), { timeout: 5000 })
+      .toEqual([{ event: 'redis_lost', cause: 'NOAUTH' }])
   })
 
   it('tells what an operator should know', async () => {

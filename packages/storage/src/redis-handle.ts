@@ -11,13 +11,20 @@ import {
   type Marker,
   type MarkerGuard,
 } from './marker.ts'
+import { onceASecond } from './once-a-second.ts'
 import { createRedisClient } from './redis-client.ts'
+import { redisCause } from './redis-fault.ts'
 import { createScripts } from './redis-script.ts'
 import type { RedisHandle } from './store-handle.ts'
 import type { OpenOptions, RedisSettings } from './store-settings.ts'
 import { StoreRefused, StoreUnavailable } from './store-unavailable.ts'
 
 const firstConnectionMs = 5000
+/** Refused like any other write, and leaves nothing. */
+const probeLua = `
+redis.call('SET', KEYS[1], '')
+redis.call('DEL', KEYS[1])
+`
 const finalRefusal = /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password)|CERT|SIGNATURE/
 
 /** Connects and adopts or writes the marker; StoreUnavailable when Redis does not answer, StoreRefused when it must not be used. */
@@ -58,6 +65,7 @@ function createRedisHandle(client: Redis, guard: MarkerGuard, options: OpenOptio
 
   const script = createScripts(client, { number: () => connection, giveUp }, options.randomBytes)
   const getMarker = script(`return redis.call('GET', KEYS[1])`)
+  const probe = script(probeLua)
   const readMarker = async () => (await getMarker([key], [])) as string | null
 
   function giveUp(number: number, cause: string): void {
@@ -109,6 +117,9 @@ function createRedisHandle(client: Redis, guard: MarkerGuard, options: OpenOptio
     async ping() {
       await runMarked(() => client.ping())
     },
+    probeWrite: onceASecond(async () => {
+      await runMarked(() => probe([`${key}:probe`], []))
+    }, options.now),
     async close() {
       await client.quit().catch(() => client.disconnect())
     },
@@ -136,9 +147,9 @@ function firstConnection(client: Redis): Promise<void> {
       clearTimeout(timer)
       resolve()
     })
-    client.on('error', ({ message, code }: Error & { code?: string }) => {
-      cause = message
-      if (!finalRefusal.test(`${message} ${code}`)) return
+    client.on('error', (error: Error) => {
+      cause = redisCause(error)
+      if (!finalRefusal.test(`${error.message} ${cause}`)) return
       clearTimeout(timer)
       giveUp()
     })
@@ -189,10 +200,8 @@ function markerKey(options: OpenOptions): string {
   return (options.keyPrefix ?? '') + layouts[options.service].marker
 }
 
-/** ioredis' errors carry the command's arguments; what leaves here has the text of the cause alone. */
+/** ioredis' errors carry the command's arguments, and so may their text; what leaves here names the cause alone. */
 function asUnavailable(error: unknown): Error {
   if (error instanceof StoreUnavailable || error instanceof StoreRefused) return error
-  return new StoreUnavailable(
-    `Redis does not answer as it should: ${error instanceof Error ? error.message : 'unknown'}`,
-  )
+  return new StoreUnavailable(`Redis does not answer as it should: ${redisCause(error)}`)
 }

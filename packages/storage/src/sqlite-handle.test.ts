@@ -71,6 +71,27 @@ describe('a SQLite store', () => {
     await expect(handle.settle(() => 1)).resolves.toBe(1)
   })
 
+  it('lets a probe of a write fail while another process holds it, and the probe of a read pass', async () => {
+    let now = Date.UTC(2026, 10, 21)
+    const path = sqlitePath()
+    const handle = await open(path, { now: () => now })
+    await expect(handle.probeWrite()).resolves.toBeUndefined()
+    const other = new DatabaseSync(path)
+    other.exec('BEGIN IMMEDIATE')
+    now += 1000
+    await expect(handle.ping()).resolves.toBeUndefined()
+    await expect(handle.probeWrite()).rejects.toMatchObject(unavailable)
+    other.close()
+    now += 1000
+    await expect(handle.probeWrite()).resolves.toBeUndefined()
+  })
+
+  it('lets a probe of a write fail when nothing can be written', async () => {
+    const handle = await open(sqlitePath())
+    handle.database.exec('PRAGMA query_only = 1')
+    await expect(handle.probeWrite()).rejects.toMatchObject(unavailable)
+  })
+
   it('refuses a start on data without a marker, until an operator confirms it', async () => {
     const path = sqlitePath()
     await (await open(path)).close()

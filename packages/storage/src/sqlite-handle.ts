@@ -13,6 +13,7 @@ import {
   refusals,
   type Marker,
 } from './marker.ts'
+import { onceASecond } from './once-a-second.ts'
 import { asSqliteFault } from './sqlite-fault.ts'
 import type { SqliteHandle } from './store-handle.ts'
 import type { OpenOptions, SqliteSettings } from './store-settings.ts'
@@ -34,6 +35,8 @@ const ownTables = `
   CREATE TABLE IF NOT EXISTS hashes (name TEXT NOT NULL, field TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (name, field)) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `
+
+const upsertMetaSql = 'INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)'
 
 /** Opens the file (created 0600) and adopts or writes the marker; StoreRefused when it must not be used. */
 export function openSqlite(settings: SqliteSettings, options: OpenOptions): SqliteHandle {
@@ -80,6 +83,7 @@ function createSqliteHandle(
   const begin = database.prepare('BEGIN')
   const commit = database.prepare('COMMIT')
   const selectMarker = database.prepare('SELECT value FROM meta WHERE name = ?')
+  const upsertMeta = database.prepare(upsertMetaSql)
   const lastStartedAt = exchangeStart(database, options.now())
 
   function read<T>(work: () => T): T {
@@ -109,6 +113,14 @@ function createSqliteHandle(
     async ping() {
       read(checkMarker)
     },
+    probeWrite: onceASecond(
+      () =>
+        settle(() => {
+          checkMarker()
+          upsertMeta.run('probed_at', String(options.now()))
+        }),
+      options.now,
+    ),
     async close() {
       if (!database.isOpen) return
       flush()
@@ -170,7 +182,7 @@ function readMeta(database: DatabaseSync, name: string): string | undefined {
 }
 
 function writeMeta(database: DatabaseSync, name: string, value: string): void {
-  database.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)').run(name, value)
+  database.prepare(upsertMetaSql).run(name, value)
 }
 
 function write<T>(database: DatabaseSync, work: () => T): T {

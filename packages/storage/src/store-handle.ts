@@ -17,6 +17,8 @@ export type RedisHandle = {
   runMarked<T>(operation: (client: Redis) => Promise<T>): Promise<T>
   /** Resolves when the store answers and its marker is ours; else StoreUnavailable. */
   ping(): Promise<void>
+  /** Resolves when a tiny write landed within the last second, whoever asked for it; else StoreUnavailable. */
+  probeWrite(): Promise<void>
   close(): Promise<void>
 }
 
@@ -32,6 +34,8 @@ export type SqliteHandle = {
   /** Throws StoreUnavailable unless marker and file are still ours; call it inside the `settle` or `read` whose answer could rest on absence. */
   checkMarker(): void
   ping(): Promise<void>
+  /** As RedisHandle's, and synced to disk. */
+  probeWrite(): Promise<void>
   close(): Promise<void>
 }
 

@@ -61,7 +61,10 @@ export type Mailer = {
   stats(): MailerStats
 }
 
-/** How long one step may take, in milliseconds; on behalf of a send its deadline cuts each short. `partingMs` is for RSET and QUIT. */
+/**
+ * How long one step may take, in milliseconds; on behalf of a send its deadline cuts each short.
+ * `greetingMs` is also for the first reply on a kept connection, `partingMs` for RSET and QUIT.
+ */
 export type UpstreamTimeouts = { connectMs: number; greetingMs: number; probeMs: number; partingMs: number }
 
 /** One relay and how it may be used. */

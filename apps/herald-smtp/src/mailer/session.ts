@@ -95,7 +95,7 @@ function createSession(
   settings: UpstreamSettings,
   now: () => number,
 ): Session {
-  const { partingMs } = settings.timeouts
+  const { partingMs, greetingMs } = settings.timeouts
   let transactions = 0
   let refused = false
 
@@ -111,9 +111,11 @@ function createSession(
         this.push(null)
       },
     })
+    const ms = deadline - now()
+    const firstReplyMs = transactions === 0 ? ms : Math.min(greetingMs, ms)
     transactions += 1
     const addresses = { from: envelope.from, to: [envelope.to], size: raw.length }
-    const step = await conversation.send(deadline - now(), addresses, body)
+    const step = await conversation.send(ms, firstReplyMs, addresses, body)
     if (step.ok) {
       const responseId = parseQueueId(step.value)
       return { outcome: 'accepted', ...(responseId !== undefined && { responseId }) }

@@ -164,6 +164,26 @@ describe('a connection gone stale', () => {
     },
   )
 
+  it('is replaced in time when it answers its first command with silence, as after a lost route', async () => {
+    const server = await serverFor()
+    const mailer = mailerFor(server, { timeouts: { greetingMs: 60 } })
+    await mailer.send(message, within(1_000))
+    server.on('mail', 'silence', { times: 1 })
+    expect((await mailer.send(message, within(1_000))).outcome).toBe('accepted')
+    expect(server.connections().accepted).toBe(2)
+    expect(server.messages).toHaveLength(2)
+  })
+
+  it('is not held for one by a message that takes its time after the first command, nor when it is fresh', async () => {
+    const server = await serverFor()
+    const mailer = mailerFor(server, { timeouts: { greetingMs: 40 } })
+    server.on('mail', { delayMs: 100 }, { times: 1 })
+    expect((await mailer.send(message, within(1_000))).outcome).toBe('accepted')
+    server.on('body', { delayMs: 100 }, { times: 1 })
+    expect((await mailer.send(message, within(1_000))).outcome).toBe('accepted')
+    expect(server.connections().accepted).toBe(1)
+  })
+
   it('is replaced once: a fresh connection that fails is the answer', async () => {
     const server = await serverFor()
     const mailer = mailerFor(server)

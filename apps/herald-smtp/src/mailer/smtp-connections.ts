@@ -12,11 +12,11 @@ const queued = (cause: FailedAttempt['cause']): FailedAttempt => ({
   cause,
 })
 
-/** The first command on a connection that had been idle failed: the server had given it up and has seen no message. */
+/** The first command on a kept connection failed, or got no answer: it had been given up, and nobody has seen the message. */
 const isStale = (outcome: Outcome): boolean =>
   outcome.outcome === 'not_sent' &&
   outcome.phase === 'mail' &&
-  (outcome.cause === 'connection' || outcome.code === 421)
+  (outcome.cause === 'connection' || outcome.cause === 'timeout' || outcome.code === 421)
 
 /** Sends over kept connections: the one used last is taken first, sends beyond `connectionsMax` wait in order. */
 export function createSmtpConnections(
@@ -134,7 +134,7 @@ export function createSmtpConnections(
     let lease = await acquire(deadline)
     if (!lease.ok) return lease.failure
     let outcome = await transact(lease.session, message, deadline)
-    if (lease.reused && isStale(outcome)) {
+    if (lease.reused && isStale(outcome) && now() < deadline) {
       lease = await open(deadline)
       if (!lease.ok) return lease.failure
       outcome = await transact(lease.session, message, deadline)

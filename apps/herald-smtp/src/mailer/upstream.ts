@@ -24,8 +24,13 @@ export type Conversation = {
   /** Greeting, EHLO and TLS; the value is the last EHLO reply. */
   open(ms: number, greetingMs: number): Promise<Step<string>>
   login(ms: number, credentials: { method: string; user: string; password: string }): Promise<Step<void>>
-  /** One transaction; the value is the 250 after the dot. */
-  send(ms: number, envelope: SMTPConnection.Envelope, body: Readable): Promise<Step<string>>
+  /** One transaction, of which the first reply has to come within `firstReplyMs`; the value is the 250 after the dot. */
+  send(
+    ms: number,
+    firstReplyMs: number,
+    envelope: SMTPConnection.Envelope,
+    body: Readable,
+  ): Promise<Step<string>>
   reset(ms: number): Promise<Step<void>>
   quit(ms: number): Promise<void>
   close(): void
@@ -181,10 +186,12 @@ export function createConversation(options: ConversationOptions): Conversation {
       step('auth', ms, (done) =>
         connection.login({ method, credentials: { user, pass: password } }, (error) => done(error)),
       ),
-    send: (ms, envelope, body) =>
-      step('mail', ms, (done) =>
+    send(ms, firstReplyMs, envelope, body) {
+      const firstReply = setTimeout(() => dialogue.awaited() === 'mail' && expire(), firstReplyMs).unref()
+      return step<string>('mail', ms, (done) =>
         connection.send(envelope, body, (error, info) => done(error, info?.response)),
-      ),
+      ).finally(() => clearTimeout(firstReply))
+    },
     reset: (ms) => step('mail', ms, (done) => connection.reset((error) => done(error))),
     async quit(ms) {
       if (closed) return

@@ -1,6 +1,9 @@
 import type { StorePolicy } from '../store/store.ts'
 import { limitedNetwork } from './client-address.ts'
 
+/** How long a v1 signature is remembered: its window, both ways, and a minute. */
+export const requestTtlSeconds = 660
+
 /** The budgets a store enforces, all of them per subject; `limits` are the ones an operator sets. */
 export function storePolicy(limits: {
   perSubjectHour: number
@@ -14,7 +17,7 @@ export function storePolicy(limits: {
     challengeTtlSeconds: 900,
     pendingMax: 5,
     enrollmentFailuresMax: 5,
-    requestTtlSeconds: 660,
+    requestTtlSeconds,
   }
 }
 

@@ -55,6 +55,7 @@ export function createRedisStore(handle: RedisHandle, options: StoreOptions): To
     },
     status: (subject, now) => status(deps, subject, now),
     ping: () => handle.ping(),
+    probeWrite: () => handle.probeWrite(),
     close: () => handle.close(),
   }
 }

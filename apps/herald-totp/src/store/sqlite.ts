@@ -62,6 +62,7 @@ export function createSqliteStore(handle: SqliteHandle, options: StoreOptions): 
       }),
     status: (subject, now) => readMarked(() => status(deps, subjectTag(subject), now)),
     ping: () => handle.ping(),
+    probeWrite: () => handle.probeWrite(),
     close: () => handle.close(),
   }
 }

@@ -88,6 +88,8 @@ export type TotpStore = {
   unlock(subject: string, now: number): Promise<void>
   status(subject: string, now: number): Promise<Status | undefined>
   ping(): Promise<void>
+  /** Lets a tiny write land, at most once a second however often it is asked. */
+  probeWrite(): Promise<void>
   close(): Promise<void>
 }
 
