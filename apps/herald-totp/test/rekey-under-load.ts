@@ -30,7 +30,13 @@ function verifyAll(caller: Caller, subjects: readonly string[], width: number) {
   }
 }
 
-type Line = { event: string; visited: number; done: number; remaining: Record<string, number> }
+type Line = {
+  event: string
+  visited: number
+  done: number
+  skipped: number
+  remaining: Record<string, number>
+}
 const linesOf = (output: string) =>
   output
     .split('\n')
@@ -104,8 +110,8 @@ export async function rekeyUnderLoad(
       summary: { event: 'finished', failed: 0, remaining: {} },
     })
     const right = ['200', '400 replay']
-    const answers = [...quiet.load.answers.keys(), ...verifying.load.answers.keys()]
-    expect(answers.filter((name) => !right.includes(name))).toEqual([])
+    const answers = [...quiet.load.answers, ...verifying.load.answers]
+    expect(answers.filter(([name]) => !right.includes(name))).toEqual([])
     expect([...quiet.load.first.values()].filter((status) => status !== 200)).toEqual([])
 
     const status = await rotation.keys('status')
@@ -123,7 +129,8 @@ export async function rekeyUnderLoad(
       credentials: size.count,
       seedSeconds,
       rekeySeconds: seconds,
-      boxes: summary.done,
+      // What a killed run exchanged after its last checkpoint is found done by the next one.
+      boxes: summary.done + summary.skipped,
       quiet: figures(quiet.load),
       during: figures(verifying.load),
     }
