@@ -24,6 +24,7 @@ function handleOf(cluster: Cluster): RedisHandle {
     run,
     runMarked: run,
     ping: nothing,
+    probeWrite: nothing,
     close: nothing,
   }
 }
