@@ -49,6 +49,7 @@ export async function startTestedService(env: Record<string, string> = {}): Prom
     },
     now: () => Date.now() + ahead,
     randomBytes,
+    onHangup: () => {},
   }
   const logger = createLogger({
     service: 'herald-smtp',
@@ -56,7 +57,16 @@ export async function startTestedService(env: Record<string, string> = {}): Prom
     destination: { write: (line) => void (log += line) },
   })
   const metrics = createMetrics({ service: 'herald-smtp' })
-  const service = await start({ logger, metrics, isDraining: () => false }, world)
+  const service = await start(
+    {
+      logger,
+      metrics,
+      isDraining: () => false,
+      output: { write: (line) => void (log += line), flush: async () => {} },
+      onExit: () => {},
+    },
+    world,
+  )
   onTestFinished(() => service.close())
 
   const request = async (path: string, init?: RequestInit): Promise<Answered> => {

@@ -1,8 +1,10 @@
+import type { Audit } from '@herald/audit'
 import type { Authenticator, Scope } from '@herald/auth'
 import {
   authenticate,
   createErrorHandler,
   createNotFoundHandler,
+  createTrail,
   healthRoutes,
   readBody,
   requestContext,
@@ -12,6 +14,7 @@ import {
   type Readiness,
   type RenderRefusal,
   type ServiceEnv,
+  type SpendNonce,
 } from '@herald/service'
 import { Hono } from 'hono'
 import { listTemplates, preview } from './routes/preview.ts'
@@ -19,9 +22,11 @@ import { messages } from './routes/messages.ts'
 import { refuse } from './routes/refuse.ts'
 import { send } from './routes/send.ts'
 
-type Deps = Parameters<typeof send>[0] &
+type Deps = Omit<Parameters<typeof send>[0], 'auditTrail'> &
   Parameters<typeof messages>[0] & {
+    audit: Pick<Audit, 'record'>
     authenticator: Authenticator
+    spendNonce: SpendNonce
     logger: Logger
     serviceMetrics: Metrics
     ready: () => Promise<Readiness>
@@ -32,19 +37,20 @@ type Options = Parameters<typeof send>[1] & { name: string; bodyBytesMax: number
 
 /** The HTTP side: opens nothing, and answers each refusal of the middlewares in the shape of the contract. */
 export function createApp(deps: Deps, options: Options): Hono<ServiceEnv> {
-  const { authenticator, logger, serviceMetrics: metrics, now, randomBytes, ready, isDraining } = deps
+  const { authenticator, spendNonce, logger, serviceMetrics: metrics, now, randomBytes } = deps
+  const { ready, isDraining, audit } = deps
   const render: RenderRefusal = (c, reason, message) => refuse(c, reason, { message })
   const guarded = (scope: Scope) =>
     [
       readBody({ bytesMax: options.bodyBytesMax }),
-      authenticate({ authenticator, metrics }),
+      authenticate({ authenticator, spendNonce, metrics, now, audit }),
       requireScope(scope),
     ] as const
   const app = new Hono<ServiceEnv>()
 
   app.use(requestContext({ logger, metrics, now, randomBytes }))
   app.route('/', healthRoutes({ service: options.name, ready, isDraining, metrics, healthz: 'always' }))
-  app.post('/v1/send', ...guarded('smtp:send'), send(deps, options))
+  app.post('/v1/send', ...guarded('smtp:send'), send({ ...deps, auditTrail: createTrail(audit) }, options))
   app.post('/v1/preview', ...guarded('smtp:admin'), preview(deps))
   app.get('/v1/templates', ...guarded('smtp:admin'), listTemplates)
   app.get('/v1/messages/:id', ...guarded('smtp:read'), messages(deps))

@@ -1,9 +1,11 @@
-import { parseHmacKeys } from '@herald/auth'
 import {
+  auditRule,
+  auditVariables,
   authRules,
   authVariables,
   checkSecret,
   gatePolicy,
+  hmacKeysVariable,
   noAuthRule,
   plaintextFindings,
   readConfigFile,
@@ -59,10 +61,8 @@ export const variables = z.object({
   ...serviceVariables(defaults),
   ...tlsVariables,
   ...authVariables,
-  [hmacKeys]: variable
-    .parsedSecret(parseHmacKeys, (error) => (error as Error).message)
-    .optional()
-    .describe('HMAC secrets by key id, as JSON; wins over HMAC_SECRET'),
+  [hmacKeys]: hmacKeysVariable(),
+  ...auditVariables,
   ALLOW_NO_AUTH_FROM: variable
     .confinedNetworks()
     .optional()
@@ -252,7 +252,8 @@ const upstreamRules: readonly VariableRule<Values>[] = [
 const rules: readonly VariableRule<Values>[] = [
   tlsRule,
   ...authRules(hmacKeys),
-  noAuthRule(['API_KEY', 'HMAC_SECRET', hmacKeys, 'ALLOW_NO_AUTH_FROM']),
+  auditRule,
+  noAuthRule(['API_KEY', 'API_KEYS', 'HMAC_SECRET', hmacKeys, 'ALLOW_NO_AUTH_FROM']),
   ...storeRules,
   smtpUserRule,
   ...upstreamRules,
@@ -288,12 +289,16 @@ function settingsFrom(values: Values, upstreams: readonly ConfiguredUpstream[]) 
     tls: tlsSettings(values),
     auth: {
       apiKey: values.API_KEY,
+      apiKeys: values.API_KEYS,
+      apiKeyPeppers: values.API_KEY_PEPPERS,
       adminApiKey: values.ADMIN_API_KEY,
       hmacSecret: values.HMAC_SECRET,
       hmacKeys: values[hmacKeys],
       hmacDefaultKeyId: values.HMAC_DEFAULT_KEY_ID,
+      hmacMaxDriftSeconds: values.HMAC_MAX_DRIFT,
       allowNoAuthFrom: values.ALLOW_NO_AUTH_FROM,
     },
+    audit: { file: values.AUDIT_FILE, key: values.AUDIT_KEY },
     store: namesStore(values) ? storeSettings(values, defaults.name) : inMemory,
     upstreams,
     sender: senderFrom(values),

@@ -5,7 +5,8 @@ import { runCommand } from './commands/run-command.ts'
 import { serviceName } from './config.ts'
 import { start } from './start.ts'
 
-const world = { env: process.env, now: () => Date.now(), randomBytes }
+const onHangup = (listener: () => void) => void process.on('SIGHUP', listener)
+const world = { env: process.env, now: () => Date.now(), randomBytes, onHangup }
 const words = process.argv.slice(2)
 
 if (words.length === 0) {

@@ -1,5 +1,8 @@
-import { enforceGate, type StartContext, type StartedService } from '@herald/service'
+import type { Audit } from '@herald/audit'
+import { addClockGauge, enforceGate, type StartContext, type StartedService } from '@herald/service'
+import { clockSkew, createNonces } from '@herald/storage'
 import { createApp } from './app.ts'
+import { startTrail } from './audit.ts'
 import { createCallers, credentialsOf } from './callers.ts'
 import { createOrigins, readSettings, type Settings } from './config.ts'
 import { openConfiguredStore, probeFindings } from './configured-store.ts'
@@ -23,10 +26,19 @@ export type World = {
   env: Readonly<Record<string, string | undefined>>
   now: () => number
   randomBytes: (size: number) => Buffer
+  /** Called back on each SIGHUP. */
+  onHangup: (listener: () => void) => void
 }
 
 type Parts = StartContext &
-  World & { settings: Settings; store: OpenedStore; relays: Relays; smtpMetrics: SmtpMetrics }
+  World & {
+    settings: Settings
+    store: OpenedStore
+    relays: Relays
+    smtpMetrics: SmtpMetrics
+    audit: Audit
+    digestKey: Buffer
+  }
 
 /** Environment, gate, store, gate again with what the store says of itself, mailer, app; throws before anything is served. */
 export async function start(context: StartContext, world: World): Promise<StartedService> {
@@ -45,8 +57,13 @@ export async function start(context: StartContext, world: World): Promise<Starte
   const relays = createRelays(settings.upstreams, { now: world.now, logger, metrics: smtpMetrics })
   warn(settings, { ...context, smtpMetrics })
 
+  const once = { once: store.once, ...world }
+  const digestKey = await obtainDigestKey(credentialsOf(settings.auth), once)
+  const audit = await startTrail(store.handle, settings, { ...context, ...world, digestKey })
+  addClockGauge(metrics.registry, () => clockSkew(store.handle, world.now))
+
   return {
-    app: await build({ ...context, ...world, settings, store, relays, smtpMetrics }),
+    app: build({ ...context, ...world, settings, store, relays, smtpMetrics, audit, digestKey }),
     host: settings.host,
     port: settings.port,
     ...(settings.tls && { tls: settings.tls }),
@@ -58,6 +75,7 @@ export async function start(context: StartContext, world: World): Promise<Starte
     drainTimeoutMs: settings.shutdownTimeoutMs,
     close: async () => {
       await relays.drain()
+      await audit.close()
       await store.calls.close()
     },
   }
@@ -79,11 +97,9 @@ function warn(
   }
 }
 
-async function build(parts: Parts) {
+function build(parts: Parts) {
   const { settings, store, relays, logger, metrics, smtpMetrics, now, randomBytes, isDraining } = parts
-  const digests = createDigests(
-    await obtainDigestKey(credentialsOf(settings.auth), { ...parts, once: store.once }),
-  )
+  const digests = createDigests(parts.digestKey)
   const onFault = (verb: string, fault: unknown) => {
     smtpMetrics.storeFault(verb)
     logger.error({ verb, err: fault }, 'store fault')
@@ -93,6 +109,7 @@ async function build(parts: Parts) {
   return createApp(
     {
       authenticator: createCallers(settings.auth, { now }),
+      spendNonce: createNonces(store.handle, { prefix: 'smtp:nonce:', now }),
       idempotency: createIdempotency(
         { store: store.calls, now, randomBytes, onFault },
         { ttlMs: settings.idempotencyTtlMs },
@@ -103,6 +120,7 @@ async function build(parts: Parts) {
       digests,
       metrics: smtpMetrics,
       serviceMetrics: metrics,
+      audit: parts.audit,
       logger,
       now,
       randomBytes,

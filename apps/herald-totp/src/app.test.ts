@@ -65,6 +65,8 @@ describe('probes', () => {
   it('show the check value of each key, never the key', async () => {
     const { body } = await app.call('GET', '/readyz', { key: null })
     expect(body['checks']).toEqual({
+      primary: expect.stringMatching(/^k[0-9a-f]{8}$/),
+      problems: [],
       keys: [
         {
           id: expect.stringMatching(/^k[0-9a-f]{8}$/),

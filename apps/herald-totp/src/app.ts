@@ -1,3 +1,4 @@
+import type { Audit } from '@herald/audit'
 import type { Authenticator } from '@herald/auth'
 import type { Digester, Keyring, Random } from '@herald/crypto'
 import {
@@ -7,13 +8,16 @@ import {
   healthRoutes,
   readBody,
   requestContext,
+  createTrail,
   requireScope,
   type Logger,
   type Metrics,
   type RenderRefusal,
   type ServiceEnv,
+  type SpendNonce,
 } from '@herald/service'
 import { Hono } from 'hono'
+import type { Canaries } from './domain/canary.ts'
 import { createEnrollments, type EnrollmentOptions } from './domain/enrollment.ts'
 import { createJudge } from './domain/judgement.ts'
 import { createAddressThrottle, type Buckets } from './domain/throttle.ts'
@@ -37,8 +41,11 @@ export type AppDeps = {
   buckets: Buckets
   requests: Requests
   keyring: Keyring
+  canaries: Canaries
   digest: Digester
   authenticator: Authenticator
+  spendNonce: SpendNonce
+  audit: Pick<Audit, 'record'>
   logger: Logger
   metrics: Metrics
   now: () => number
@@ -56,10 +63,11 @@ export type AppOptions = {
 
 /** The service over HTTP; opens nothing. */
 export function createApp(deps: AppDeps, options: AppOptions): Hono<ServiceEnv> {
-  const { store, keyring, logger, metrics, isDraining } = deps
+  const { store, keyring, canaries, logger, metrics, isDraining } = deps
   const addresses = createAddressThrottle(deps, { perMinute: options.perAddressMinute })
   const routeDeps = {
     ...deps,
+    trail: createTrail(deps.audit),
     addresses,
     enrollments: createEnrollments(deps, options.totp),
     verify: createVerification({ ...deps, addresses, judge: createJudge(deps, options.totp) }),
@@ -71,7 +79,9 @@ export function createApp(deps: AppDeps, options: AppOptions): Hono<ServiceEnv> 
 
   async function ready() {
     await Promise.all([store.ping(), store.probeWrite()])
-    return { ok: true, checks: { keys: keyring.keys.map(({ id, state, kcv }) => ({ id, state, kcv })) } }
+    const problems = await canaries.problems()
+    const keys = keyring.keys.map(({ id, state, kcv }) => ({ id, state, kcv }))
+    return { ok: problems.length === 0, checks: { primary: keyring.primaryId, keys, problems } }
   }
 
   const app = new Hono<ServiceEnv>()
@@ -86,8 +96,8 @@ export function createApp(deps: AppDeps, options: AppOptions): Hono<ServiceEnv> 
   )
   app.post('/v1/enroll/confirm', requireScope('totp:enroll'), enrollConfirm(routeDeps))
   app.post('/v1/verify', requireScope('totp:verify'), verify(routeDeps))
-  app.post('/v1/revoke', bindRoute('revoke'), requireScope('totp:revoke'), revoke(deps))
-  app.post('/v1/unlock', bindRoute('unlock'), requireScope('totp:admin'), unlock(deps))
+  app.post('/v1/revoke', bindRoute('revoke'), requireScope('totp:revoke'), revoke(routeDeps))
+  app.post('/v1/unlock', bindRoute('unlock'), requireScope('totp:admin'), unlock(routeDeps))
   app.get('/v1/status', requireScope('totp:status'), status(deps))
   app.notFound(createNotFoundHandler({ app, render }))
   app.onError(createErrorHandler({ logger, render }))

@@ -1,10 +1,13 @@
-import { parseHmacKeys } from '@herald/auth'
 import {
+  auditRule,
+  auditVariables,
   authRules,
   authVariables,
   checkSecret,
+  ConfigError,
   createSecret,
   gatePolicy,
+  hmacKeysVariable,
   noAuthRule,
   readVariables,
   serviceVariables,
@@ -47,10 +50,8 @@ export const variables = z.object({
     .optional()
     .describe('Several such keys as JSON with an explicit primary, in place of HERALD_TOTP_ENCRYPTION_KEY'),
   ...authVariables,
-  [hmacKeys]: variable
-    .parsedSecret(parseHmacKeys, (error) => (error as Error).message)
-    .optional()
-    .describe('HMAC secrets by key id, as a JSON object; wins over HMAC_SECRET'),
+  [hmacKeys]: hmacKeysVariable(),
+  ...auditVariables,
   TOTP_ISSUER: variable
     .text({ maxLength: 64 })
     .refine((text) => !text.includes(':') && text.isWellFormed(), 'must not contain a colon')
@@ -104,7 +105,8 @@ const rules: readonly VariableRule<Values>[] = [
   ...storeRules,
   tlsRule,
   ...authRules(hmacKeys),
-  noAuthRule(['API_KEY', 'HMAC_SECRET', hmacKeys]),
+  auditRule,
+  noAuthRule(['API_KEY', 'API_KEYS', 'HMAC_SECRET', hmacKeys]),
   ...(['HERALD_TOTP_ENCRYPTION_KEY', 'TOTP_KEYRING'] as const).map((name): VariableRule<Values> => ({
     reads: [name],
     find: ({ [name]: keyring }) => (keyring ? keyFindings(name, keyring) : []),
@@ -130,6 +132,25 @@ const rules: readonly VariableRule<Values>[] = [
   },
 ]
 
+/** Where the keyring is read from; undefined when it stands in a variable. */
+export function keyringFile(env: Env): string | undefined {
+  return env['TOTP_KEYRING_FILE'] || undefined
+}
+
+/** Reads the keyring again, as readSettings does. Throws a ConfigError. */
+export async function readKeyring(env: Env): Promise<{ keyring: KeyringSettings; findings: GateFinding[] }> {
+  const { values, findings } = await readVariables(variables.pick({ TOTP_KEYRING: true }), { env })
+  const { TOTP_KEYRING: keyring } = values
+  if (keyring === undefined) throw new ConfigError([{ variable: 'TOTP_KEYRING', message: 'must be set' }])
+  return { keyring, findings: [...findings, ...keyFindings('TOTP_KEYRING', keyring)] }
+}
+
+/** The one key of the environment, as the keyring that it is. Throws a ConfigError. */
+export async function readSingleKey(env: Env): Promise<KeyringSettings | undefined> {
+  const { values } = await readVariables(variables.pick({ HERALD_TOTP_ENCRYPTION_KEY: true }), { env })
+  return values.HERALD_TOTP_ENCRYPTION_KEY
+}
+
 /** What logs call the service, also while its configuration is still being judged. */
 export function serviceName(env: Env): string {
   return env['SERVICE_NAME'] || defaults.name
@@ -148,13 +169,18 @@ export async function readSettings(env: Env) {
     gate: gatePolicy(values),
     store: storeSettings(values, defaults.name),
     keyring: keyringOf(values),
+    keyringVariable: values.TOTP_KEYRING ? 'TOTP_KEYRING' : 'HERALD_TOTP_ENCRYPTION_KEY',
     auth: {
       apiKey: values.API_KEY,
+      apiKeys: values.API_KEYS,
+      apiKeyPeppers: values.API_KEY_PEPPERS,
       adminApiKey: values.ADMIN_API_KEY,
       hmacSecret: values.HMAC_SECRET,
       hmacKeys: values[hmacKeys],
       hmacDefaultKeyId: values.HMAC_DEFAULT_KEY_ID,
+      hmacMaxDriftSeconds: values.HMAC_MAX_DRIFT,
     },
+    audit: { file: values.AUDIT_FILE, key: values.AUDIT_KEY },
     limits: {
       perSubjectHour: values.RATE_LIMIT_PER_SUBJECT,
       lockAfterFailures: values.LOCK_AFTER_FAILURES,

@@ -5,7 +5,12 @@ import { createDigests } from './digests.ts'
 import { storePolicy } from './domain/throttle.ts'
 import { openTotpStore, type OpenTotpStore } from './store/open-totp-store.ts'
 
-type Deps = { now: () => number; randomBytes: (size: number) => Buffer; logger: StoreLogger }
+type Deps = {
+  now: () => number
+  randomBytes: (size: number) => Buffer
+  logger: StoreLogger
+  busyTimeoutMs?: number
+}
 
 /** Opens the store with the budgets of the settings. Throws a ConfigError when it must not be used as it is. */
 export async function openConfiguredStore(settings: Settings, deps: Deps): Promise<OpenTotpStore> {

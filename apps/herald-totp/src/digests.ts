@@ -4,13 +4,17 @@ import { createDigester, deriveKey, type Digester, type KeyringSettings } from '
  * Digests for what must be recognised in the store but not read there. Keyed by the oldest enabled key, so that they
  * stay the same on every replica and while the primary key changes; docs/decisions/0007-verification-flow.md.
  */
-export function createDigests({ entries }: KeyringSettings): Digester {
+export function createDigests(settings: KeyringSettings): Digester {
+  return createDigester(deriveKey(oldestKey(settings), 'herald-totp/digests'))
+}
+
+/** The bytes of the enabled key that was there first. */
+export function oldestKey({ entries }: KeyringSettings): Buffer {
   const [oldest] = entries
     .filter(({ state }) => state === 'enabled')
     .toSorted((one, other) => ageRank(one) - ageRank(other))
   if (oldest === undefined) throw new TypeError('a keyring has an enabled key')
-  const key = Buffer.isBuffer(oldest.key) ? oldest.key : oldest.key.export()
-  return createDigester(deriveKey(key, 'herald-totp/digests'))
+  return Buffer.isBuffer(oldest.key) ? oldest.key : oldest.key.export()
 }
 
 /** A key without a date was there before dates were written down. */

@@ -1,24 +1,30 @@
-import { createKeyring } from '@herald/crypto'
-import { enforceGate, type StartContext, type StartedService } from '@herald/service'
-import { createOnce, createTokenBuckets } from '@herald/storage'
+import { ConfigError } from '@herald/config'
+import { addClockGauge, enforceGate, type StartContext, type StartedService } from '@herald/service'
+import { clockSkew, createHashes, createNonces, createOnce, createTokenBuckets } from '@herald/storage'
 import { createApp } from './app.ts'
+import { auditKeyring, startTrail } from './audit.ts'
 import { createCallers } from './callers.ts'
 import { readSettings, type Settings } from './config.ts'
 import { openConfiguredStore, probeFindings } from './configured-store.ts'
-import { createDigests } from './digests.ts'
+import { createKeyringMetrics, type KeyringMetrics } from './keyring-metrics.ts'
+import { watchKeyring } from './keyring-reload.ts'
+import { KeyringRefused, openLiveKeyring, type LiveKeyring } from './live-keyring.ts'
 import { refusals } from './refusals.ts'
 import { describeRefusal } from './routes/refuse.ts'
+import type { Audit } from '@herald/audit'
 import type { OpenTotpStore } from './store/open-totp-store.ts'
 
 export type World = {
   env: Readonly<Record<string, string | undefined>>
   now: () => number
   randomBytes: (size: number) => Buffer
+  /** Called back on each SIGHUP. */
+  onHangup: (listener: () => void) => void
 }
 
 const drainTimeoutMs = 10_000
 
-/** Environment, gate, store, gate again with what the store says of itself, app; throws before anything is served. */
+/** Environment, gate, store, gate again with what the store says of itself, keys, app; throws before anything is served. */
 export async function start(context: StartContext, world: World): Promise<StartedService> {
   const { logger } = context
   const { settings, findings } = await readSettings(world.env)
@@ -27,36 +33,74 @@ export async function start(context: StartContext, world: World): Promise<Starte
   const store = await openConfiguredStore(settings, { ...world, logger })
   try {
     enforceGate(await probeFindings(store, settings), settings.gate, context)
+    return await startOn(store, settings, { ...context, ...world })
   } catch (error) {
     await store.close()
     throw error
   }
+}
+
+async function startOn(
+  store: OpenTotpStore,
+  settings: Settings,
+  parts: StartContext & World,
+): Promise<StartedService> {
+  const metrics = createKeyringMetrics(parts.metrics.registry)
+  const opened = await openKeyring(store, settings, { ...parts, metrics })
+  const audit = await startTrail(store.handle, settings, parts)
+  const live = auditKeyring(opened, audit)
+  addClockGauge(parts.metrics.registry, () => clockSkew(store.handle, parts.now))
+  const unwatch = watchKeyring({ ...parts, live, gate: settings.gate, metrics })
   return {
-    app: build(settings, store, { ...context, ...world }),
+    app: build(store, settings, { ...parts, ...live, audit }),
     host: settings.host,
     port: settings.port,
     ...(settings.tls && { tls: settings.tls }),
-    randomBytes: world.randomBytes,
+    randomBytes: parts.randomBytes,
     describeRefusal: (reason, requestId) => ({
       status: refusals[reason].status,
       body: describeRefusal({ reason }, requestId),
     }),
     drainTimeoutMs,
-    close: () => store.close(),
+    async close() {
+      unwatch()
+      await audit.close()
+      await store.close()
+    },
   }
 }
 
-function build(settings: Settings, store: OpenTotpStore, parts: StartContext & World) {
-  const { now, randomBytes } = parts
+/** A keyring that does not belong to the store is a configuration that starting again does not mend. */
+async function openKeyring(
+  store: OpenTotpStore,
+  settings: Settings,
+  { randomBytes, metrics }: { randomBytes: World['randomBytes']; metrics: KeyringMetrics },
+): Promise<LiveKeyring> {
+  try {
+    return await openLiveKeyring(settings.keyring, {
+      hashes: createHashes(store.handle, { prefix: 'totp:' }),
+      randomBytes,
+      onBoxError: (code) => metrics.boxFailed(code),
+    })
+  } catch (error) {
+    if (!(error instanceof KeyringRefused)) throw error
+    throw new ConfigError([{ variable: settings.keyringVariable, message: `is refused: ${error.message}` }])
+  }
+}
+
+function build(
+  store: OpenTotpStore,
+  settings: Settings,
+  parts: StartContext & World & { audit: Audit } & Pick<LiveKeyring, 'keyring' | 'digest' | 'canaries'>,
+) {
   return createApp(
     {
       ...parts,
       store,
       buckets: createTokenBuckets(store.handle, { prefix: 'totp:address:' }),
       requests: createOnce(store.handle, { prefix: 'totp:request:' }),
-      keyring: createKeyring({ ...settings.keyring, randomBytes }),
-      digest: createDigests(settings.keyring),
-      authenticator: createCallers(settings.auth, { now }),
+      authenticator: createCallers(settings.auth, parts),
+      spendNonce: createNonces(store.handle, { prefix: 'totp:nonce:', now: parts.now }),
     },
     settings.app,
   )

@@ -36,6 +36,8 @@ export async function openApp(env: Record<string, string> = {}) {
       }),
       metrics,
       isDraining: () => false,
+      output: { write: (line) => void lines.push(line), flush: async () => {} },
+      onExit: () => {},
     },
     {
       env: {
@@ -50,6 +52,7 @@ export async function openApp(env: Record<string, string> = {}) {
       },
       now: clock.now,
       randomBytes,
+      onHangup: () => {},
     },
   )
 

@@ -4,6 +4,7 @@ import {
   adminApiKey,
   apiKey,
   authenticatorOf,
+  hmacKeysOf,
   hmacSecret,
   nowMs,
   requestOf,
@@ -54,7 +55,7 @@ describe('what is presented', () => {
   })
 
   it('tells logs why, and callers nothing', () => {
-    const map = authenticatorOf({ hmacKeys: new Map([['k1', hmacSecret]]) })
+    const map = authenticatorOf({ hmacKeys: hmacKeysOf({ k1: hmacSecret }) })
     expect(both(post({ 'X-API-Key': 'x' }))).toEqual({ ok: false, detail: 'bad_key' })
     expect(both(post(wrongSignature))).toEqual({ ok: false, detail: 'bad_signature' })
     expect(both(post(signatureOf(body, { offsetSeconds: -301 })))).toEqual({ ok: false, detail: 'window' })
@@ -116,11 +117,7 @@ describe('the principal', () => {
 
 describe('a repeated signature', () => {
   const map = authenticatorOf({
-    hmacKeys: new Map([
-      ['k1', hmacSecret],
-      ['k2', hmacSecret],
-      ['k3', 'another secret'],
-    ]),
+    hmacKeys: hmacKeysOf({ k1: hmacSecret, k2: hmacSecret, k3: 'another secret' }),
   })
   const identityOf = (headers: Record<string, string>): string => {
     const result = map(post(headers))
@@ -201,7 +198,7 @@ describe('any headers whatever', () => {
   it('never throw and never authenticate', () => {
     const authenticators = [
       authenticatorOf({ apiKey, adminApiKey, hmacSecret, allowNoAuthFrom: () => false }),
-      authenticatorOf({ apiKey, hmacKeys: new Map([['k1', hmacSecret]]), hmacDefaultKeyId: 'k1' }),
+      authenticatorOf({ apiKey, hmacKeys: hmacKeysOf({ k1: hmacSecret }), hmacDefaultKeyId: 'k1' }),
       authenticatorOf({}),
     ]
     fc.assert(

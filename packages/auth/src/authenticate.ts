@@ -1,12 +1,15 @@
+import type { ApiKeySettings } from './api-key-list.ts'
 import { createApiKeyScheme } from './api-key.ts'
-import { createHmacKeys } from './hmac-keys.ts'
-import { createHmacV1Scheme } from './hmac-v1.ts'
+import { createHmacKeys, type HmacKeySettings } from './hmac-keys.ts'
+import { createHmacScheme } from './hmac.ts'
 import { createNoAuthScheme } from './no-auth.ts'
 import type { Principal, Scope } from './principal.ts'
-import type { AuthRefusal, Scheme, SignedRequest } from './scheme.ts'
-import { knownVersionsOnly } from './signature-version.ts'
+import type { AuthRefusal, Nonce, Scheme, SignedRequest } from './scheme.ts'
 
-export type Authentication = { ok: true; principal: Principal } | { ok: false; detail: AuthRefusal }
+/** A request that carries a nonce is let in only once that nonce was spent. */
+export type Authentication =
+  | { ok: true; principal: Principal; nonce?: Nonce }
+  | { ok: false; detail: AuthRefusal }
 
 /** Decides from one request alone; synchronous, and it never throws whatever the headers hold. */
 export type Authenticator = (request: SignedRequest) => Authentication
@@ -16,9 +19,14 @@ export type AuthenticatorOptions = {
   adminApiKey?: string
   hmacSecret?: string
   /** Wins over `hmacSecret`. */
-  hmacKeys?: ReadonlyMap<string, string>
-  /** The one key of `hmacKeys` that signatures without a key id are checked against; without it, all of them. */
+  hmacKeys?: ReadonlyMap<string, HmacKeySettings>
+  /** The one key that signatures without a key id are checked against; without it v1 tries all, and v2 wants an id. */
   hmacDefaultKeyId?: string
+  /** How far the clock of a v2 signature may be off; 60 unless set. */
+  hmacMaxDriftSeconds?: number
+  /** The keys that were issued, each with its own rights. */
+  apiKeys?: readonly ApiKeySettings[]
+  apiKeyPeppers?: ReadonlyMap<string, string>
   /** What a legacy key or a signature may do. */
   scopes: readonly Scope[]
   /** What the admin key may do beyond that. */
@@ -44,9 +52,12 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     const wrong = outcomes.find((outcome) => outcome.kind === 'failure')
     if (wrong) return { ok: false, detail: wrong.detail }
 
-    const proven = outcomes.flatMap((outcome) => (outcome.kind === 'success' ? [outcome.principal] : []))
+    const proven = outcomes.filter((outcome) => outcome.kind === 'success')
     const [first] = proven
-    if (first) return { ok: true, principal: { ...first, scopes: scopesOf(proven) } }
+    if (first) {
+      const { principal, nonce } = first
+      return { ok: true, principal: { ...principal, scopes: scopesOf(proven) }, ...(nonce && { nonce }) }
+    }
 
     const anonymous = noAuth?.(request)
     if (anonymous?.kind === 'success') return { ok: true, principal: anonymous.principal }
@@ -56,20 +67,28 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
 
 /** In the order in which they name the principal when several are right. */
 function configuredSchemes(options: AuthenticatorOptions): Scheme[] {
-  const { apiKey, adminApiKey, scopes, adminScopes, v1GetPaths = [], now } = options
-  const schemes: Scheme[] = [knownVersionsOnly]
-  const hmacKeys = createHmacKeys(options)
-  if (hmacKeys) schemes.push(createHmacV1Scheme({ keys: hmacKeys, scopes, getPaths: v1GetPaths, now }))
-  const keys = [
+  const { apiKey, adminApiKey, scopes, adminScopes, now } = options
+  const { apiKeys = [], apiKeyPeppers = new Map<string, string>() } = options
+  const { v1GetPaths = [], hmacMaxDriftSeconds = 60 } = options
+  const schemes: Scheme[] = []
+  const keys = createHmacKeys(options)
+  if (keys) {
+    schemes.push(
+      createHmacScheme({ keys, scopes, getPaths: v1GetPaths, maxDriftSeconds: hmacMaxDriftSeconds, now }),
+    )
+  }
+  const legacy = [
     ...(adminApiKey === undefined
       ? []
       : [{ id: 'admin', key: adminApiKey, scopes: [...scopes, ...adminScopes] }]),
     ...(apiKey === undefined ? [] : [{ id: 'legacy', key: apiKey, scopes }]),
   ]
-  if (keys.length > 0) schemes.push(createApiKeyScheme(keys))
+  if (legacy.length > 0 || apiKeys.length > 0) {
+    schemes.push(createApiKeyScheme({ legacy, issued: apiKeys, peppers: apiKeyPeppers, now }))
+  }
   return schemes
 }
 
-function scopesOf(principals: readonly Principal[]): readonly Scope[] {
-  return [...new Set(principals.flatMap((principal) => principal.scopes))]
+function scopesOf(proven: readonly { principal: Principal }[]): readonly Scope[] {
+  return [...new Set(proven.flatMap(({ principal }) => principal.scopes))]
 }

@@ -31,7 +31,7 @@ const status = (headers: Record<string, string>) =>
 describe('callers of both generations', () => {
   const both = authenticatorOf({ apiKey, hmacSecret })
   const map = (ids: string[]) =>
-    authenticatorOf({ hmacKeys: new Map(ids.map((id) => [id, `secret of ${id}`])) })
+    authenticatorOf({ hmacKeys: new Map(ids.map((id) => [id, { secret: `secret of ${id}` }])) })
 
   it('0.x: API key and signature on one request, without a key id', () => {
     const sign = goClient({ apiKey, hmacSecret })

@@ -1,17 +1,13 @@
-import { createSecretKey } from 'node:crypto'
 import { equalBytes, sha256 } from '@herald/crypto'
-import type { HmacKey, HmacKeys } from './hmac-keys.ts'
+import { decoyKey, isActive, takesV1, type HmacKey, type HmacKeys } from './hmac-keys.ts'
 import { unnamedService, type Principal, type Scope } from './principal.ts'
-import { failure, skip, success, type Scheme, type SignedRequest } from './scheme.ts'
+import { failure, skip, success, type AuthRefusal, type Scheme, type SignedRequest } from './scheme.ts'
+import { driftSeconds, parseSignatureHeaders, type SignatureHeaders } from './signature-headers.ts'
 import { macV1, servicePattern } from './signature-v1.ts'
 
 const windowSeconds = 300
-const timestampPattern = /^(?:0|[1-9]\d{0,11})$/
-const signaturePattern = /^[0-9a-f]{64}$/
 
-type Presented = { signature: Buffer; timestamp: string; service: string; keyId: string | undefined }
-
-/** HMAC v1: order of checks is syntax, path, window, MAC. An unknown key id costs a MAC like a known one. */
+/** HMAC v1: order of checks is syntax, path, window, MAC. A key id that is no use costs a MAC like any other. */
 export function createHmacV1Scheme(options: {
   keys: HmacKeys
   scopes: readonly Scope[]
@@ -23,23 +19,23 @@ export function createHmacV1Scheme(options: {
     if (!isPresented(request)) return skip
     const presented = parse(request)
     if (!presented) return failure('malformed')
-    const { signature, timestamp, service, keyId } = presented
+    const { service, keyId } = presented
 
     if (request.method !== 'POST' && !(request.method === 'GET' && getPaths.includes(request.path))) {
       return failure('unsigned_path')
     }
-    const driftSeconds = Math.floor(now() / 1000) - Number(timestamp)
-    if (Math.abs(driftSeconds) > windowSeconds) return failure('window')
+    const time = now()
+    if (driftSeconds(presented.timestamp, time) > windowSeconds) return failure('window')
 
-    const candidates = keys(keyId)
-    const key = keyThatSigned(candidates.length > 0 ? candidates : [decoy], presented, request.body)
-    if (candidates.length === 0) return failure('unknown_key_id')
+    const configured = candidatesOf(keys, keyId)
+    const usable = configured.filter((key) => isActive(key, time) && takesV1(key, time))
+    const key = keyThatSigned(usable.length > 0 ? usable : [decoyKey], presented, request.body)
+    if (usable.length === 0) return failure(whyNone(configured, time))
     if (!key) return failure('bad_signature')
-    return success(principalOf({ keyId: key.id, service, scopes, signature }))
+    if (key.service !== undefined && key.service !== service) return failure('wrong_service')
+    return success(principalOf(key, presented, scopes))
   }
 }
-
-const decoy: HmacKey = { id: 'decoy', secret: createSecretKey(Buffer.alloc(32)) }
 
 function isPresented({ headers }: SignedRequest): boolean {
   return [headers('x-signature'), headers('x-timestamp'), headers('x-key-id')].some(
@@ -47,27 +43,27 @@ function isPresented({ headers }: SignedRequest): boolean {
   )
 }
 
-/** Headers sent twice arrive joined by a comma, which no pattern here lets through. */
-function parse({ headers }: SignedRequest): Presented | undefined {
-  const signature = headers('x-signature') ?? ''
-  const timestamp = headers('x-timestamp') ?? ''
-  const service = headers('x-service') ?? ''
-  const keyId = headers('x-key-id') ?? ''
-  if (!signaturePattern.test(signature) || !timestampPattern.test(timestamp)) return undefined
-  if (service !== '' && !servicePattern.test(service)) return undefined
-  if (keyId.includes(',')) return undefined
-  return {
-    signature: Buffer.from(signature, 'hex'),
-    timestamp,
-    service,
-    keyId: keyId === '' ? undefined : keyId,
-  }
+function parse(request: SignedRequest): SignatureHeaders | undefined {
+  const presented = parseSignatureHeaders(request)
+  if (!presented || presented.keyId.includes(',')) return undefined
+  return presented.service === '' || servicePattern.test(presented.service) ? presented : undefined
+}
+
+function candidatesOf(keys: HmacKeys, keyId: string): readonly HmacKey[] {
+  if (keyId === '') return keys.unstated
+  const stated = keys.stated(keyId)
+  return stated ? [stated] : []
+}
+
+function whyNone(configured: readonly HmacKey[], time: number): AuthRefusal {
+  if (configured.length === 0) return 'unknown_key_id'
+  return configured.some((key) => isActive(key, time)) ? 'version' : 'inactive_key'
 }
 
 /** Tries every candidate to the end, so that the time taken does not tell which one fitted. */
 function keyThatSigned(
   candidates: readonly HmacKey[],
-  { signature, timestamp, service }: Presented,
+  { signature, timestamp, service }: SignatureHeaders,
   body: Uint8Array,
 ): HmacKey | undefined {
   let found: HmacKey | undefined
@@ -78,18 +74,16 @@ function keyThatSigned(
   return found
 }
 
-function principalOf(proven: {
-  keyId: string
-  service: string
-  scopes: readonly Scope[]
-  signature: Buffer
-}): Principal {
-  const { keyId, service, scopes, signature } = proven
+function principalOf(
+  key: HmacKey,
+  { service, signature }: SignatureHeaders,
+  scopes: readonly Scope[],
+): Principal {
   return {
-    service: service === '' ? unnamedService('hmac-v1', keyId) : service,
-    keyId,
+    service: service === '' ? unnamedService('hmac-v1', key.id) : service,
+    keyId: key.id,
     scheme: 'hmac-v1',
-    scopes,
+    scopes: key.scopes ?? scopes,
     // The key id is left out: it is not signed, so naming another id for the same secret must not look like news.
     signature: sha256(signature),
   }

@@ -1,4 +1,5 @@
 import { createAuthenticator, type Authenticator, type AuthenticatorOptions } from './authenticate.ts'
+import type { HmacKeySettings } from './hmac-keys.ts'
 import type { SignedRequest } from './scheme.ts'
 import { createSigner } from './signature-v1.ts'
 
@@ -16,6 +17,15 @@ export function authenticatorOf(options: Partial<AuthenticatorOptions>): Authent
     now: () => nowMs,
     ...options,
   })
+}
+
+/** A map of HMAC keys as it is after parsing; a text is the secret alone. */
+export function hmacKeysOf(
+  keys: Record<string, string | HmacKeySettings>,
+): ReadonlyMap<string, HmacKeySettings> {
+  return new Map(
+    Object.entries(keys).map(([id, key]) => [id, typeof key === 'string' ? { secret: key } : key]),
+  )
 }
 
 /** A POST to /v1/verify, unless told otherwise; header names are looked up in any case, as HTTP servers do. */

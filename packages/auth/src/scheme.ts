@@ -23,12 +23,20 @@ export type AuthRefusal =
   | 'bad_signature'
   | 'bad_key'
   | 'unsigned_path'
+  | 'inactive_key'
+  | 'version'
+  | 'wrong_service'
+  | 'network'
+  | 'replayed'
+
+/** What a signed request spends, once and for all callers; `name` is a keyed digest that tells nothing. */
+export type Nonce = { name: string; ttlSeconds: number }
 
 /** What one scheme makes of a request: nothing of it is presented, it is wrong, or it is right. */
 export type Outcome =
   | { kind: 'skip' }
   | { kind: 'failure'; detail: AuthRefusal }
-  | { kind: 'success'; principal: Principal }
+  | { kind: 'success'; principal: Principal; nonce?: Nonce }
 
 export type Scheme = (request: SignedRequest) => Outcome
 
@@ -38,6 +46,6 @@ export function failure(detail: AuthRefusal): Outcome {
   return { kind: 'failure', detail }
 }
 
-export function success(principal: Principal): Outcome {
-  return { kind: 'success', principal }
+export function success(principal: Principal, nonce?: Nonce): Outcome {
+  return { kind: 'success', principal, ...(nonce && { nonce }) }
 }

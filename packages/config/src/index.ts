@@ -1,4 +1,13 @@
-export { authRules, authVariables, noAuthRule } from './auth-variables.ts'
+export {
+  type ApiKeyState,
+  ApiKeysRefused,
+  createApiKey,
+  listApiKeys,
+  type NewApiKey,
+  revokeApiKey,
+} from './api-key-admin.ts'
+export { auditRule, auditVariables } from './audit-variables.ts'
+export { authRules, authVariables, hmacKeysVariable, noAuthRule } from './auth-variables.ts'
 export { checkSecret } from './check-secret.ts'
 export { ConfigError, type ConfigProblem } from './config-error.ts'
 export { describeVariables } from './describe-variables.ts'

@@ -25,7 +25,11 @@ describe('parseKeyringJson', () => {
     ['null', null, 'the keyring must be an object'],
     ['no primary', { keys: [entry] }, 'primary must be the id of a key'],
     ['keys as an object', { primary: 'k2', keys: { k2: secretText } }, 'keys must be a list'],
-    ['a stray field', { primary: 'k2', keys: [], [secretText]: 1 }, 'primary, keys and nothing else'],
+    [
+      'a stray field',
+      { primary: 'k2', keys: [], [secretText]: 1 },
+      'primary, keys, retired and nothing else',
+    ],
     ['a text as an entry', { primary: 'k2', keys: [secretText] }, 'keys[0] must be an object'],
     ['no id', { primary: 'k2', keys: [{ ...entry, id: 2 }] }, 'keys[0].id must be text'],
     ['no key', { primary: 'k2', keys: [{ ...entry, key: null }] }, 'keys[0].key must be text'],

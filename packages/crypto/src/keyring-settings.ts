@@ -1,15 +1,33 @@
 import { KeyFormatError, keyCheckValue, parseKeyBytes } from './key-bytes.ts'
-import type { KeyringEntry, KeyringSettings, KeyState } from './keyring.ts'
+import type { KeyringEntry, KeyringSettings, KeyState, RetiredKey } from './keyring.ts'
 
 /**
- * Reads `{"primary":"k2","keys":[{"id":"k2","key":"base64:…","state":"enabled","created":"…"}]}`. Throws KeyFormatError
- * that names the place by its position and never a value.
+ * Reads `{"primary":"k2","keys":[{"id":"k2","key":"base64:…","state":"enabled","created":"…"}]}` and, beside them,
+ * `"retired":[{"id":"k1","kcv":"…","at":"…"}]`. Throws KeyFormatError that names the place by its position and never a value.
  */
 export function parseKeyringJson(text: string): KeyringSettings {
-  const { primary, keys } = exactObject(parseJson(text), ['primary', 'keys'], 'the keyring')
+  const { primary, keys, retired } = exactObject(
+    parseJson(text),
+    ['primary', 'keys', 'retired'],
+    'the keyring',
+  )
   if (typeof primary !== 'string') throw new KeyFormatError('primary must be the id of a key')
   if (!Array.isArray(keys)) throw new KeyFormatError('keys must be a list')
-  return { primaryId: primary, entries: keys.map((key, index) => parseEntry(key, `keys[${index}]`)) }
+  const settings = {
+    primaryId: primary,
+    entries: keys.map((key, index) => parseEntry(key, `keys[${index}]`)),
+  }
+  return retired === undefined ? settings : { ...settings, retired: parseRetired(retired) }
+}
+
+/** The text that parseKeyringJson reads; it holds the keys. */
+export function formatKeyringJson({ primaryId, entries, retired }: KeyringSettings): string {
+  const keys = entries.map(({ id, key, state, createdAt }) => {
+    const bytes = Buffer.isBuffer(key) ? key : key.export()
+    return { id, key: `base64:${bytes.toString('base64')}`, state, created: createdAt }
+  })
+  const history = retired?.map(({ id, kcv, retiredAt }) => ({ id, kcv, at: retiredAt }))
+  return `${JSON.stringify({ primary: primaryId, keys, retired: history }, undefined, 2)}\n`
 }
 
 /** The keyring of one configured key, named after its check value so that its id survives a move to a keyring. */
@@ -26,6 +44,17 @@ function parseEntry(value: unknown, where: string): KeyringEntry {
   if (created !== undefined && !isDate(created)) throw new KeyFormatError(`${where}.created must be a date`)
   const entry: KeyringEntry = { id, key: keyAt(where, key), state }
   return created === undefined ? entry : { ...entry, createdAt: created }
+}
+
+function parseRetired(value: unknown): RetiredKey[] {
+  if (!Array.isArray(value)) throw new KeyFormatError('retired must be a list')
+  return value.map((item, index) => {
+    const { id, kcv, at } = exactObject(item, ['id', 'kcv', 'at'], `retired[${index}]`)
+    if (typeof id !== 'string' || typeof kcv !== 'string' || !isDate(at)) {
+      throw new KeyFormatError(`retired[${index}] must have an id, a check value and a date`)
+    }
+    return { id, kcv, retiredAt: at }
+  })
 }
 
 function keyAt(where: string, text: string): Buffer {

@@ -22,7 +22,14 @@ export type KeyringEntry = {
   createdAt?: string
 }
 
-export type KeyringSettings = { primaryId: string; entries: readonly KeyringEntry[] }
+/** A key that was removed; it stays known by its check value, so that it cannot come back as a new one. */
+export type RetiredKey = { id: string; kcv: string; retiredAt: string }
+
+export type KeyringSettings = {
+  primaryId: string
+  entries: readonly KeyringEntry[]
+  retired?: readonly RetiredKey[]
+}
 
 export type Keyring = {
   primaryId: string
@@ -34,11 +41,12 @@ export type Keyring = {
   open(context: BoxContext, box: string): Buffer
 }
 
-/** Throws KeyFormatError unless the primary key is there and enabled, and ids and keys are each different. */
+/** Throws KeyFormatError unless the primary key is there and enabled, ids and keys are each different, and none was retired. */
 export function createKeyring(options: KeyringSettings & { randomBytes: Random }): Keyring {
   const { primaryId, entries, randomBytes } = options
   const prepared = entries.map(prepare)
   refuseDuplicates(prepared)
+  refuseRetired(prepared, options.retired ?? [])
   const byId = new Map(prepared.map((entry) => [entry.id, entry]))
   const primary = byId.get(primaryId)
   if (primary?.state !== 'enabled')
@@ -72,6 +80,11 @@ function refuseDuplicates(keys: readonly PreparedKey[]): void {
   }
   const twin = keys.find((one, index) => keys.slice(0, index).some((other) => one.key.equals(other.key)))
   if (twin) throw new KeyFormatError(`key ${twin.id} is in the keyring under another id too`)
+}
+
+function refuseRetired(keys: readonly PreparedKey[], retired: readonly RetiredKey[]): void {
+  const back = keys.find((key) => retired.some(({ id, kcv }) => id === key.id || kcv === key.kcv))
+  if (back) throw new KeyFormatError(`key ${back.id} was retired, or its id was: generate a new one`)
 }
 
 function keyToOpen(keys: ReadonlyMap<string, PreparedKey>, keyId: string): BoxKey {

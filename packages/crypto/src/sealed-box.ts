@@ -78,6 +78,11 @@ export function parseBox(box: string): ParsedBox {
   }
 }
 
+/** The id of the key that a box needs. Throws BoxError `malformed`. */
+export function keyIdOfBox(box: string): string {
+  return parseBox(box).keyId
+}
+
 /** Throws BoxError `mismatch` on another key, another place or changed bytes: it does not tell which. */
 export function openBox(key: BoxKey, context: BoxContext, box: ParsedBox): Buffer {
   const { encryptionKey, commitment } = deriveBoxKeys(key, box.salt)

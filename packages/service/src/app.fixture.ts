@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Authenticator, Principal } from '@herald/auth'
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { authenticate, requireScope } from './authenticate.ts'
+import { authenticate, requireScope, type SpendNonce } from './authenticate.ts'
 import { createErrorHandler, createNotFoundHandler, type RenderRefusal } from './error-handler.ts'
 import { healthRoutes, type Readiness } from './health-routes.ts'
 import { createLogger, type Logger } from './logger.ts'
@@ -62,6 +62,7 @@ export function createLogLines(): { logger: Logger; lines: Record<string, unknow
 export function createTestApp(
   options: {
     authenticator?: Authenticator
+    spendNonce?: SpendNonce
     ready?: () => Promise<Readiness>
     isDraining?: () => boolean
     healthz?: 'ready' | 'always'
@@ -84,7 +85,13 @@ export function createTestApp(
   app.use(
     '/v1/*',
     readBody({ bytesMax: 1024 }),
-    authenticate({ authenticator: options.authenticator ?? byKey, metrics }),
+    authenticate({
+      authenticator: options.authenticator ?? byKey,
+      spendNonce: options.spendNonce ?? (() => Promise.resolve(true)),
+      metrics,
+      now: () => Date.now(),
+      audit: { record: () => {} },
+    }),
   )
   const fields = z.object({ subject: z.string().min(1).max(64), count: z.number().optional() })
   app.post('/v1/echo', (c) => c.json(parseJson(c, fields)))

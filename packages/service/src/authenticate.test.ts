@@ -73,6 +73,38 @@ describe('authenticate', () => {
   })
 })
 
+describe('a nonce', () => {
+  const nonce = { name: 'n', ttlSeconds: 180 }
+  const authenticator = () => ({ ok: true, principal, nonce }) as const
+
+  it('is spent before the request does anything, and lets it pass once', async () => {
+    const spent = new Set<string>()
+    const { app, metrics } = createTestApp({
+      authenticator,
+      spendNonce: ({ name }) => Promise.resolve(!spent.has(name) && spent.add(name).size > 0),
+    })
+    const statuses = []
+    for (let turn = 0; turn < 2; turn += 1)
+      statuses.push((await app.request('/v1/allowed', jsonRequest({}))).status)
+    expect(statuses).toEqual([200, 401])
+    expect(await metrics.registry.metrics()).toMatch(/auth_failures_total\{reason="replayed".*\} 1/)
+  })
+
+  it('that the store cannot tell about is 503', async () => {
+    const { app } = createTestApp({
+      authenticator,
+      spendNonce: () => Promise.reject(Object.assign(new Error('down'), { code: 'STORE_UNAVAILABLE' })),
+    })
+    expect((await app.request('/v1/allowed', jsonRequest({}))).status).toBe(503)
+  })
+
+  it('is asked of nobody who brings none', async () => {
+    const { app } = createTestApp({ spendNonce: () => Promise.reject(new Error('was asked')) })
+    expect((await app.request('/v1/allowed', jsonRequest({}))).status).toBe(200)
+    expect((await app.request('/v1/allowed', jsonRequest({}, { 'X-API-Key': 'wrong' }))).status).toBe(401)
+  })
+})
+
 describe('requireScope', () => {
   const { app } = createTestApp()
 

@@ -1,23 +1,50 @@
-import type { Authenticator, Scope } from '@herald/auth'
+import type { Audit } from '@herald/audit'
+import type { AuthRefusal, Authenticator, Nonce, Scope } from '@herald/auth'
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Metrics } from './metrics.ts'
 import { Refused } from './refused.ts'
+import { isCanonicalPath, isCanonicalQuery, requestTarget } from './request-target.ts'
 import type { ServiceEnv } from './service-env.ts'
+import { createTrail } from './trail.ts'
 
-/** Comes after `readBody`. Whatever is wrong with the credentials, the caller learns only that they are. */
+/** Spends a nonce; false when it was spent before. Rejects when the store cannot tell. */
+export type SpendNonce = (nonce: Nonce) => Promise<boolean>
+
+/**
+ * Comes after `readBody`. Whatever is wrong with the credentials, the caller learns only that they are. Only a request
+ * that carries a nonce waits for anything.
+ */
 export function authenticate(deps: {
   authenticator: Authenticator
+  spendNonce: SpendNonce
   metrics: Metrics
+  now: () => number
+  audit: Pick<Audit, 'record'>
 }): MiddlewareHandler<ServiceEnv> {
+  const { authenticator, spendNonce, metrics, now, audit } = deps
+  const trail = createTrail(audit)
+
+  function refuse(c: Context<ServiceEnv>, detail: AuthRefusal): never {
+    const caller = metrics.keyUse.claimed(c.req.header('x-service'))
+    metrics.authFailures.inc({ reason: detail, caller })
+    trail(c, detail === 'replayed' ? 'replayed' : 'auth_refused', { reason: detail })
+    c.get('logFields')['auth'] = detail
+    throw new Refused('unauthorized')
+  }
+
   return async (c, next) => {
-    const authentication = deps.authenticator(signedRequest(c))
-    if (!authentication.ok) {
-      deps.metrics.authFailures.inc({ reason: authentication.detail })
-      c.get('logFields')['auth'] = authentication.detail
-      throw new Refused('unauthorized')
-    }
-    c.set('principal', authentication.principal)
+    const request = signedRequest(c)
+    refuseDisguise(request)
+    const authentication = authenticator(request)
+    if (!authentication.ok) return refuse(c, authentication.detail)
+    const { principal, nonce } = authentication
+    if (nonce && !(await spendNonce(nonce))) return refuse(c, 'replayed')
+    const isNewKey = metrics.keyUse.used(principal, now())
+    c.set('principal', principal)
+    if (isNewKey) trail(c, 'key_first_used')
     await next()
+    if (c.error instanceof Refused && c.error.reason === 'forbidden')
+      trail(c, 'auth_refused', { reason: 'forbidden' })
   }
 }
 
@@ -28,23 +55,24 @@ export function requireScope(scope: Scope): MiddlewareHandler<ServiceEnv> {
   }
 }
 
+type Signed = ReturnType<typeof signedRequest>
+
+/** What is signed as it was spelt is taken in one spelling alone, so that nobody on the way can read it otherwise. */
+function refuseDisguise({ path, query, headers }: Signed): void {
+  if (!isCanonicalPath(path)) throw new Refused('invalid_request', 'the path is not in its canonical form')
+  if (headers('x-signature-version') === 'v2' && !isCanonicalQuery(query)) {
+    throw new Refused('invalid_request', 'the query is not in its canonical form')
+  }
+}
+
 function signedRequest(c: Context<ServiceEnv>) {
-  const target = rawTarget(c)
-  const mark = target.indexOf('?')
   const remoteAddress = c.env?.incoming?.socket.remoteAddress
   return {
     method: c.req.method,
-    path: mark === -1 ? target : target.slice(0, mark),
-    query: mark === -1 ? '' : target.slice(mark + 1),
+    ...requestTarget(c),
     headers: (name: string) => c.req.header(name),
     headerNames: () => c.req.raw.headers.keys(),
     body: c.get('body'),
     ...(remoteAddress !== undefined && { remoteAddress }),
   }
-}
-
-/** Path and query as they came over the wire, before anything decoded them. */
-export function rawTarget(c: Context<ServiceEnv>): string {
-  const { url } = c.req
-  return c.env?.incoming?.url ?? url.slice(url.indexOf('/', url.indexOf('://') + 3))
 }

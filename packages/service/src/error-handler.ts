@@ -2,6 +2,7 @@ import type { Context, ErrorHandler, Hono, NotFoundHandler } from 'hono'
 import { TrieRouter } from 'hono/router/trie-router'
 import type { Logger } from './logger.ts'
 import { type EdgeReason, Refused } from './refused.ts'
+import { isCanonicalPath, requestTarget } from './request-target.ts'
 import type { ServiceEnv } from './service-env.ts'
 
 /** Answers a refusal in the app's shape, with the status of the app's table. */
@@ -27,13 +28,14 @@ export function createErrorHandler(deps: {
   }
 }
 
-/** For `app.notFound`: 404, or 405 with Allow where the path is known under other methods. */
+/** For `app.notFound`: 400 for a path in disguise, 404, or 405 with Allow where the path is known under other methods. */
 export function createNotFoundHandler(deps: {
   app: Hono<ServiceEnv>
   render: RenderRefusal
 }): NotFoundHandler<ServiceEnv> {
   let router: TrieRouter<string> | undefined
   return (c) => {
+    if (!isCanonicalPath(requestTarget(c).path)) return deps.render(c, note(c, 'invalid_request'))
     router ??= methodsByPath(deps.app)
     const [matches] = router.match('ALL', c.req.path)
     const methods = new Set(matches.map(([method]) => method))

@@ -16,9 +16,14 @@ const hidden = [
 ]
 
 /**
- * JSON lines on standard output, written in the background at most a tenth of a second later; what is pending is
- * written before the process exits, be it by `exit` or by an uncaught error.
+ * Writes in the background, at most a tenth of a second later; what is pending is written before the process exits, be
+ * it by `exit` or by an uncaught error. Two of them would tear each other's lines.
  */
+export function openStandardOutput(): ReturnType<typeof destination> {
+  return destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 100 })
+}
+
+/** JSON lines, on standard output unless there is another destination. */
 export function createLogger(options: {
   service: string
   level: string
@@ -33,7 +38,7 @@ export function createLogger(options: {
       redact: { paths: hidden, censor: '[secret]' },
       serializers: { err: describeError },
     },
-    options.destination ?? destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 100 }),
+    options.destination ?? openStandardOutput(),
   )
 }
 

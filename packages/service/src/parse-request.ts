@@ -1,8 +1,8 @@
 import type { Context } from 'hono'
 import type { z } from 'zod'
-import { rawTarget } from './authenticate.ts'
 import { describeIssues } from './describe-issues.ts'
 import { Refused } from './refused.ts'
+import { requestTarget } from './request-target.ts'
 import type { ServiceEnv } from './service-env.ts'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -18,9 +18,7 @@ export function parseJson<S extends z.ZodType>(c: Context<ServiceEnv>, schema: S
 
 /** As `parseJson`, for the query: `+` is a space, and no name may come twice. */
 export function parseQuery<S extends z.ZodType>(c: Context<ServiceEnv>, schema: S): z.output<S> {
-  const target = rawTarget(c)
-  const mark = target.indexOf('?')
-  return settle(schema, decodeQuery(mark === -1 ? '' : target.slice(mark + 1)))
+  return settle(schema, decodeQuery(requestTarget(c).query))
 }
 
 function settle<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {

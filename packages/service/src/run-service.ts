@@ -1,5 +1,6 @@
+import type { AuditSink } from '@herald/audit'
 import { ConfigError } from '@herald/config'
-import { createLogger, type Logger } from './logger.ts'
+import { createLogger, openStandardOutput, type Logger } from './logger.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { serve } from './serve.ts'
 
@@ -11,7 +12,15 @@ export type StartedService = Omit<Parameters<typeof serve>[0], 'logger'> & {
   close: () => Promise<void>
 }
 
-export type StartContext = { logger: Logger; metrics: Metrics; isDraining: () => boolean }
+export type StartContext = {
+  logger: Logger
+  metrics: Metrics
+  isDraining: () => boolean
+  /** The standard output, which the log shares. */
+  output: AuditSink
+  /** Called back when the process ends, also by a crash; what it does has to be done when it returns. */
+  onExit: (listener: () => void) => void
+}
 
 type ServiceProcess = Pick<NodeJS.Process, 'on' | 'off' | 'exit'>
 
@@ -28,14 +37,20 @@ export async function runService(options: {
   start: (context: StartContext) => Promise<StartedService>
 }): Promise<never> {
   const { service } = options
-  const logger = createLogger({ service, level: 'info' })
+  const standardOutput = openStandardOutput()
+  const logger = createLogger({ service, level: 'info', destination: standardOutput })
   options.process.on('uncaughtException', (error) => {
     logger.fatal({ err: error }, 'crashed')
     options.process.exit(1)
   })
   const signal = stopSignal(options.process)
   try {
-    await runUntil(signal, { ...options, logger })
+    await runUntil(signal, {
+      ...options,
+      logger,
+      output: asSink(standardOutput),
+      onExit: (listener) => void options.process.on('exit', listener),
+    })
   } catch (error) {
     return options.process.exit(reportFailure(logger, error))
   }
@@ -47,12 +62,14 @@ async function runUntil(
   {
     service,
     start,
-    logger,
-  }: Pick<Parameters<typeof runService>[0], 'service' | 'start'> & { logger: Logger },
+    ...context
+  }: Pick<Parameters<typeof runService>[0], 'service' | 'start'> &
+    Pick<StartContext, 'logger' | 'output' | 'onExit'>,
 ): Promise<void> {
+  const { logger } = context
   let draining = false
   const metrics = createMetrics({ service })
-  const starting = start({ logger, metrics, isDraining: () => draining })
+  const starting = start({ ...context, metrics, isDraining: () => draining })
   const started = await Promise.race([starting, signal])
   if (typeof started === 'string') return
   const server = await serve({ ...started, logger })
@@ -67,6 +84,22 @@ async function runUntil(
 }
 
 /** After the first one signals are the system's again, so that the next one ends the process. */
+function asSink(stream: ReturnType<typeof openStandardOutput>): AuditSink {
+  return {
+    write: (line) => void stream.write(line),
+    flush: () =>
+      new Promise((resolve, reject) => {
+        stream.flush((error) => {
+          // A pipe or a terminal has taken the lines and cannot be synced.
+          const isTaken =
+            !error || ['EINVAL', 'ENOTSUP'].includes((error as NodeJS.ErrnoException).code ?? '')
+          if (isTaken) resolve()
+          else reject(error)
+        })
+      }),
+  }
+}
+
 function stopSignal(process: ServiceProcess): Promise<string> {
   const names = ['SIGTERM', 'SIGINT'] as const
   return new Promise((resolve) => {

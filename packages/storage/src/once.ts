@@ -1,7 +1,7 @@
 import type { RedisHandle, SqliteHandle, StoreHandle } from './store-handle.ts'
 
 export type Once = {
-  /** Keeps the first value for a key until it expires by `now`, and returns the one that is kept. Atomic; StoreUnavailable when the store fails. */
+  /** Keeps the first value for a key until it expires by `now`, and returns the one that is kept. Atomic; StoreUnavailable when the store fails or is not ours. */
   putIfAbsent: (
     key: string,
     value: string,
@@ -34,7 +34,7 @@ function createRedisOnce(handle: RedisHandle, prefix: string): Once {
   return {
     async putIfAbsent(key, value, ttlSeconds, now) {
       const name = `${handle.keyPrefix}${prefix}${key}`
-      const answer = await handle.run(() => putIfAbsent([name], [value, now, ttlSeconds * 1000]))
+      const answer = await handle.runMarked(() => putIfAbsent([name], [value, now, ttlSeconds * 1000]))
       const [created, kept] = answer as [number, string]
       return { created: created === 1, value: kept }
     },
@@ -50,6 +50,7 @@ function createSqliteOnce(handle: SqliteHandle, prefix: string): Once {
   return {
     putIfAbsent: (key, value, ttlSeconds, now) =>
       handle.settle(() => {
+        handle.checkMarker()
         const kept = select.get(prefix + key, now)
         if (kept) return { created: false, value: String(kept['value']) }
         deleteExpired.run(now - collectAfterMs)

@@ -29,7 +29,7 @@ async function probeRedis(handle: RedisHandle, deps: Deps): Promise<(StoreFindin
     probeAuth(handle.client),
     config('maxmemory-policy').then(evictionFinding),
     Promise.all([config('appendonly'), config('save')]).then(durabilityFinding),
-    probeClock(handle.client, deps.now),
+    probeClock(handle, deps.now),
   ])
 }
 
@@ -80,10 +80,19 @@ function durabilityFinding([appendOnly, save]: (string | undefined)[]): StoreFin
   }
 }
 
-async function probeClock(client: Redis, now: () => number): Promise<StoreFinding | undefined> {
-  const time = await client.time().catch(() => undefined)
-  if (time === undefined) return undefined
-  return clockFinding(Math.abs(Number(time[0]) * 1000 - now()), 'Redis')
+async function probeClock(handle: StoreHandle, now: () => number): Promise<StoreFinding | undefined> {
+  const skewMs = await clockSkew(handle, now)
+  return skewMs === undefined ? undefined : clockFinding(Math.abs(skewMs), 'Redis')
+}
+
+/**
+ * How far the clock of Redis is ahead of ours, in milliseconds, or how far ahead a SQLite file was started last; undefined
+ * when the store does not tell.
+ */
+export async function clockSkew(handle: StoreHandle, now: () => number): Promise<number | undefined> {
+  if (handle.engine === 'sqlite') return Math.max((handle.lastStartedAt ?? now()) - now(), 0)
+  const time = await handle.client.time().catch(() => undefined)
+  return time === undefined ? undefined : Number(time[0]) * 1000 + Number(time[1]) / 1000 - now()
 }
 
 /** A start that lies in the future shows that the clock was set back. */

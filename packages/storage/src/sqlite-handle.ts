@@ -20,7 +20,7 @@ import type { OpenOptions, SqliteSettings } from './store-settings.ts'
 import { StoreRefused, StoreUnavailable } from './store-unavailable.ts'
 
 /** How long another process may hold the file before we answer 503. */
-const busyTimeoutMs = 50
+const defaultBusyTimeoutMs = 50
 const sqliteBusy = 5
 
 /** SQLite's name for a store that has no file and ends with the process. */
@@ -32,13 +32,15 @@ const ownTables = `
   CREATE INDEX IF NOT EXISTS buckets_by_full_at ON buckets (full_at);
   CREATE TABLE IF NOT EXISTS once (key TEXT PRIMARY KEY, value TEXT NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS once_by_expires_at ON once (expires_at);
+  CREATE TABLE IF NOT EXISTS hashes (name TEXT NOT NULL, field TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (name, field)) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `
 
 const upsertMetaSql = 'INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)'
 
 /** Opens the file (created 0600) and adopts or writes the marker; StoreRefused when it must not be used. */
 export function openSqlite(settings: SqliteSettings, options: OpenOptions): SqliteHandle {
-  const database = openDatabase(settings.path)
+  const database = openDatabase(settings.path, options.busyTimeoutMs)
   try {
     const { marker, isNew } = write(database, () => adoptMarker(database, options))
     if (isNew) logCreated(marker, options)
@@ -51,7 +53,7 @@ export function openSqlite(settings: SqliteSettings, options: OpenOptions): Sqli
 
 /** Writes the marker that an operator vouches for. */
 export function confirmSqliteMarker(settings: SqliteSettings, options: OpenOptions): Marker {
-  const database = openDatabase(settings.path)
+  const database = openDatabase(settings.path, options.busyTimeoutMs)
   try {
     return write(database, () => {
       database.exec(ownTables)
@@ -127,10 +129,10 @@ function createSqliteHandle(
   }
 }
 
-function openDatabase(path: string): DatabaseSync {
+function openDatabase(path: string, timeout = defaultBusyTimeoutMs): DatabaseSync {
   try {
     createFile(path)
-    const database = new DatabaseSync(path, { timeout: busyTimeoutMs })
+    const database = new DatabaseSync(path, { timeout })
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
     return database
   } catch (error) {

@@ -32,6 +32,8 @@ export type OpenOptions = {
   tables: string
   /** Prepended to every Redis key, so that tests share one server; '' in production. */
   keyPrefix?: string
+  /** How long to wait for another process that holds the SQLite file; 50 ms unless told. */
+  busyTimeoutMs?: number
   now: () => number
   randomBytes: (size: number) => Buffer
   logger: StoreLogger

@@ -10,12 +10,15 @@ export type ServiceName = 'herald-totp' | 'herald-smtp'
 export type RunningService = {
   url: string
   port: number
+  pid: number
   /** Everything it wrote to stdout and stderr so far. */
   output: () => string
   /** SIGTERM; resolves to the exit code. */
   stop: () => Promise<number | null>
   /** SIGKILL. */
   kill: () => Promise<void>
+  /** SIGHUP. */
+  hangUp: () => void
 }
 
 export type Finished = { code: number | null; output: string }
@@ -34,8 +37,33 @@ export async function startService(
   return {
     url: `${env['TLS_CERT_FILE'] ? 'https' : 'http'}://127.0.0.1:${port}`,
     port,
+    pid: child.pid ?? 0,
     output,
     stop: () => endBy(child, 'SIGTERM'),
+    async kill() {
+      await endBy(child, 'SIGKILL')
+    },
+    hangUp: () => void child.kill('SIGHUP'),
+  }
+}
+
+/** A command of the built service while it runs. */
+export type RunningCommand = {
+  output: () => string
+  finished: Promise<Finished>
+  /** SIGKILL. */
+  kill: () => Promise<void>
+}
+
+export function startCommand(
+  service: ServiceName,
+  args: readonly string[],
+  env: Record<string, string>,
+): RunningCommand {
+  const { child, output } = launch(service, args, env)
+  return {
+    output,
+    finished: once(child, 'close').then(() => ({ code: child.exitCode, output: output() })),
     async kill() {
       await endBy(child, 'SIGKILL')
     },
@@ -48,9 +76,7 @@ export async function runService(
   args: readonly string[],
   env: Record<string, string>,
 ): Promise<Finished> {
-  const { child, output } = launch(service, args, env)
-  await once(child, 'close')
-  return { code: child.exitCode, output: output() }
+  return startCommand(service, args, env).finished
 }
 
 function launch(service: ServiceName, args: readonly string[], env: Record<string, string>) {

@@ -27,7 +27,8 @@ async function run(upstreams: object[], ...words: string[]) {
     SMTP_UPSTREAMS: JSON.stringify(upstreams),
     SMTP_FROM: 'noreply@herald.example',
   }
-  const world = { env, now: Date.now, randomBytes, print: (line: string) => void lines.push(line) }
+  const print = (line: string) => void lines.push(line)
+  const world = { env, now: Date.now, randomBytes, onHangup: () => {}, print }
   return { code: await runCommand(words, world), lines }
 }
 

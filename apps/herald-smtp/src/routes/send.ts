@@ -1,4 +1,4 @@
-import { parseJson, Refused, type ServiceEnv } from '@herald/service'
+import { parseJson, Refused, type ServiceEnv, type Trail as AuditTrail } from '@herald/service'
 import type { Context } from 'hono'
 import type { Answer } from '../domain/answer.ts'
 import { namesUnknownTemplate, type ComposeContent } from '../domain/content.ts'
@@ -23,13 +23,15 @@ type Deps = {
   composeContent: ComposeContent
   digests: Digests
   metrics: SmtpMetrics
+  auditTrail: AuditTrail
   now: () => number
   randomBytes: (size: number) => Buffer
 }
 
 /** POST /v1/send */
 export function send(deps: Deps, options: { senderDomain: string; sendDeadlineMs: number }) {
-  const { idempotency, sendMail, trail, composeContent, digests, metrics, now, randomBytes } = deps
+  const { idempotency, sendMail, trail, auditTrail, composeContent, digests, metrics, now, randomBytes } =
+    deps
   const { senderDomain, sendDeadlineMs } = options
 
   function callOf(c: Context<ServiceEnv>, request: SendRequest, to: string, key: string | undefined): Call {
@@ -52,6 +54,11 @@ export function send(deps: Deps, options: { senderDomain: string; sendDeadlineMs
     }
   }
 
+  function record(c: Context<ServiceEnv>, subject: string, answer: Answer): void {
+    if (answer.ok) auditTrail(c, 'sent', { subject })
+    else auditTrail(c, 'not_sent', { subject, reason: answer.reason })
+  }
+
   return async (c: Context<ServiceEnv>): Promise<Response> => {
     const request = parseJson(c, sendRequest)
     const key = keyOf(c, request)
@@ -68,6 +75,7 @@ export function send(deps: Deps, options: { senderDomain: string; sendDeadlineMs
       metrics.sent(outcome)
       // Beside the settle, not after it; whoever has the answer can ask for the mail.
       noted = trail.note({ ...call, messageId, receivedAt }, outcome)
+      record(c, recipient.address, outcome)
       return outcome
     })
     if (noted) await unlessLate(noted, call.deadline - now(), undefined)

@@ -1,10 +1,18 @@
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import type { World } from '../start.ts'
+import { addApiKeysCommand } from './api-keys.ts'
+import { addAuditCommand } from './audit-verify.ts'
 import { checkConfig } from './config-check.ts'
+import { addKeysCommand } from './keys/keys-command.ts'
+import { rekeyStore } from './rekey.ts'
 import { confirmStore } from './store-confirm.ts'
 import { unlockSubject } from './unlock.ts'
 
-export type CommandWorld = World & { print: (line: string) => void }
+export type CommandWorld = Omit<World, 'onHangup'> & {
+  print: (line: string) => void
+  /** Writes text as it is, to move about on a terminal; absent when the output goes elsewhere. */
+  draw?: (text: string) => void
+}
 
 /** What an operator runs from the same bundle; resolves to the exit code. */
 export async function runCommand(words: readonly string[], world: CommandWorld): Promise<number> {
@@ -43,5 +51,28 @@ function createProgram(world: CommandWorld, exitWith: (code: number) => void): C
     .command('confirm')
     .description('vouch for it after it was lost, restored or emptied')
     .action(async () => exitWith(await confirmStore(world)))
+  addKeysCommand(program, world, exitWith)
+  addRekeyCommand(program, world, exitWith)
+  addApiKeysCommand(program, world, exitWith)
+  addAuditCommand(program, world, exitWith)
   return program
+}
+
+function addRekeyCommand(program: Command, world: CommandWorld, exitWith: (code: number) => void): void {
+  program
+    .command('rekey')
+    .description('seal every record anew under the primary key, beside running services')
+    .option('--dry-run', 'open every record and change nothing')
+    .option('--rate <records>', 'records a second at most', positive, 2000)
+    .option('--lease <seconds>', 'how long a rekey that was killed keeps others out', positive, 15)
+    .option('--json', 'JSON lines on a terminal too')
+    .action(async (options: { dryRun?: boolean; rate: number; lease: number; json?: boolean }) => {
+      const { dryRun = false, rate, lease, json = false } = options
+      exitWith(await rekeyStore(world, { dryRun, ratePerSecond: rate, leaseMs: lease * 1000, json }))
+    })
+}
+
+function positive(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('must be a whole number above 0')
 }

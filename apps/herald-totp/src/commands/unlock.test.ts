@@ -14,7 +14,8 @@ it('unlock says when the store it was pointed at held nothing', async () => {
     SQLITE_PATH: join(folder, 'totp.sqlite'),
   }
   const lines: string[] = []
-  const world = { env, now: Date.now, randomBytes, print: (line: string) => void lines.push(line) }
+  const print = (line: string) => void lines.push(line)
+  const world = { env, now: Date.now, randomBytes, print }
   const unlock = () => runCommand(['unlock', 'alice'], world)
   expect([await unlock(), await unlock()]).toEqual([0, 0])
   expect(lines).toEqual([expect.stringContaining('empty store'), 'unlocked', 'unlocked'])

@@ -16,8 +16,10 @@ export type Judge = (record: SubjectRecord | undefined, guess: Guess) => Verdict
 export type JudgeOptions = { skew: number; digits: TotpParameters['digits']; periodSeconds: number }
 
 export function createJudge(deps: { keyring: Keyring; randomBytes: Random }, options: JudgeOptions): Judge {
-  const decoy = createDecoy(deps, options)
+  let decoy = createDecoy(deps, options)
   return (record, guess) => {
+    // Its key may be retired one day.
+    if (decoy.keyId !== deps.keyring.primaryId) decoy = createDecoy(deps, options)
     const { credentials, backupSet } = record ?? decoy
     const owner = record === undefined ? decoySubject : guess.subject
     const code = readCode(
@@ -67,12 +69,13 @@ const decoySubject = ''
 function createDecoy(
   { keyring, randomBytes }: { keyring: Keyring; randomBytes: Random },
   { digits, periodSeconds }: JudgeOptions,
-): SubjectRecord & { backupSet: string } {
+): SubjectRecord & { backupSet: string; keyId: string } {
   const id = 'decoy'
   const parameters = { algorithm: enrollmentAlgorithm, digits, periodSeconds }
   const box = keyring.seal(credentialContext(decoySubject, id), randomBytes(secretBytes))
   const set = Buffer.from(createBackupCodes(randomBytes).set, 'utf8')
   return {
+    keyId: keyring.primaryId,
     version: 0,
     credentials: [{ id, box, ...parameters, label: '', createdAt: 0 }],
     backupSet: keyring.seal(backupContext(decoySubject), set),

@@ -10,7 +10,7 @@ export type Requests = {
   putIfAbsent(key: string, value: string, ttlSeconds: number, now: number): Promise<{ value: string }>
 }
 
-type Deps = { requests: Requests; metrics: Pick<Metrics, 'authFailures'>; now: () => number }
+type Deps = { requests: Requests; metrics: Pick<Metrics, 'authFailures' | 'keyUse'>; now: () => number }
 
 /**
  * A v1 signature covers no path, so it is good for the route that sees it first and unauthorized on the others. Comes
@@ -24,7 +24,8 @@ export function createRouteBinding({ requests, metrics, now }: Deps) {
         const digest = signature.toString('base64url')
         const first = await requests.putIfAbsent(digest, route, requestTtlSeconds, now())
         if (first.value !== route) {
-          metrics.authFailures.inc({ reason: 'other_route' })
+          const caller = metrics.keyUse.claimed(c.get('principal').service)
+          metrics.authFailures.inc({ reason: 'other_route', caller })
           c.get('logFields')['auth'] = 'other_route'
           throw new Refused('unauthorized')
         }

@@ -1,4 +1,4 @@
-import { parseJson, type ServiceEnv } from '@herald/service'
+import { parseJson, type ServiceEnv, type Trail } from '@herald/service'
 import type { Context } from 'hono'
 import { z } from 'zod'
 import type { Enrollments } from '../domain/enrollment.ts'
@@ -12,13 +12,19 @@ export const enrollConfirmRequest = z.object({
   subject: subjectField.optional(),
 })
 
+type Deps = { enrollments: Enrollments; metrics: TotpMetrics; trail: Trail }
+
 /** POST /v1/enroll/confirm */
-export function enrollConfirm({ enrollments, metrics }: { enrollments: Enrollments; metrics: TotpMetrics }) {
+export function enrollConfirm({ enrollments, metrics, trail }: Deps) {
   return async (c: Context<ServiceEnv>): Promise<Response> => {
     const { enroll_id: enrollmentId, code, subject } = parseJson(c, enrollConfirmRequest)
     const confirmed = await enrollments.confirm({ enrollmentId, code, subject })
     metrics.confirmed(confirmed.ok ? 'success' : 'failure')
-    if (!confirmed.ok) return refuse(c, confirmed)
+    if (!confirmed.ok) {
+      trail(c, 'refused', { subject, reason: confirmed.reason })
+      return refuse(c, confirmed)
+    }
+    trail(c, 'confirmed', { subject: confirmed.subject })
     return c.json({
       subject: confirmed.subject,
       totp_enabled: true,

@@ -1,4 +1,4 @@
-import { parseJson, type ServiceEnv } from '@herald/service'
+import { parseJson, type ServiceEnv, type Trail } from '@herald/service'
 import type { Context } from 'hono'
 import { z } from 'zod'
 import type { Enrollments } from '../domain/enrollment.ts'
@@ -26,6 +26,7 @@ type Deps = {
   addresses: AddressThrottle
   clientAddress: ClientAddress
   metrics: TotpMetrics
+  trail: Trail
 }
 
 /** POST /v1/enroll/start */
@@ -35,8 +36,12 @@ export function enrollStart(deps: Deps, { exposeSecret }: { exposeSecret: boolea
     const allowed = await deps.addresses.take(deps.clientAddress(c))
     if (!allowed.ok) return refuse(c, { ...allowed, reason: 'rate_limited' })
     const started = await deps.enrollments.start({ subject, label: label || subject })
-    if (!started.ok) return refuse(c, started)
+    if (!started.ok) {
+      deps.trail(c, 'refused', { subject, reason: started.reason })
+      return refuse(c, started)
+    }
     deps.metrics.started()
+    deps.trail(c, 'enrolled', { subject })
     return c.json({
       enroll_id: started.enrollmentId,
       ...(exposeSecret && { secret_base32: started.secretBase32 }),

@@ -1,4 +1,4 @@
-import { parseJson, type ServiceEnv } from '@herald/service'
+import { parseJson, type ServiceEnv, type Trail } from '@herald/service'
 import type { Context } from 'hono'
 import { z } from 'zod'
 import type { TotpStore } from '../store/store.ts'
@@ -6,11 +6,14 @@ import { subjectField } from './fields.ts'
 
 export const unlockRequest = z.object({ subject: subjectField })
 
+type Deps = { store: Pick<TotpStore, 'unlock'>; now: () => number; trail: Trail }
+
 /** POST /v1/unlock */
-export function unlock({ store, now }: { store: Pick<TotpStore, 'unlock'>; now: () => number }) {
+export function unlock({ store, now, trail }: Deps) {
   return async (c: Context<ServiceEnv>): Promise<Response> => {
     const { subject } = parseJson(c, unlockRequest)
     await store.unlock(subject, now())
+    trail(c, 'unlocked', { subject })
     return c.json({ ok: true, subject })
   }
 }

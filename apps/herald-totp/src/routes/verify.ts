@@ -1,4 +1,4 @@
-import { parseJson, type ServiceEnv } from '@herald/service'
+import { parseJson, type ServiceEnv, type Trail } from '@herald/service'
 import type { Context } from 'hono'
 import { z } from 'zod'
 import type { Verified, Verify } from '../domain/verification.ts'
@@ -13,7 +13,7 @@ export const verifyRequest = z.object({
   challenge_id: challengeIdField.optional(),
 })
 
-type Deps = { verify: Verify; clientAddress: ClientAddress; metrics: TotpMetrics }
+type Deps = { verify: Verify; clientAddress: ClientAddress; metrics: TotpMetrics; trail: Trail }
 
 /** POST /v1/verify */
 export function verify(deps: Deps) {
@@ -21,6 +21,7 @@ export function verify(deps: Deps) {
     const { subject, code, challenge_id: challengeId } = parseJson(c, verifyRequest)
     const verified = await deps.verify({ subject, code, challengeId, address: deps.clientAddress(c) })
     count(deps.metrics, verified)
+    record(deps.trail, c, subject, verified)
     if (!verified.ok) return refuse(c, verified)
     return c.json({
       ok: true,
@@ -39,6 +40,20 @@ const failures = {
   replayed: 'replay',
   rate_limited: 'rate_limited',
 } as const satisfies Record<string, VerifyReason>
+
+const events = {
+  wrong_code: 'refused',
+  replayed: 'replayed',
+  rate_limited: 'locked',
+  floored: 'refused',
+} as const satisfies Record<Extract<Verified, { ok: false }>['reason'], string>
+
+/** A TOTP code that was right changes nothing that lasts; the log of the request says it. */
+function record(trail: Trail, c: Context<ServiceEnv>, subject: string, verified: Verified): void {
+  if (verified.ok && verified.method === 'backup_code')
+    trail(c, 'backup_used', { subject, remaining: verified.backupCodesRemaining })
+  if (!verified.ok) trail(c, events[verified.reason], { subject, reason: verified.reason })
+}
 
 /** A code that could not be judged is no verify at all. */
 function count(metrics: TotpMetrics, verified: Verified): void {

@@ -18,7 +18,17 @@ export const sqliteEngine: TestEngine = {
       database.exec(sql)
       database.close()
     }
-    const tables = ['meta', 'subjects', 'credentials', 'enrollments', 'failures', 'remembered', 'buckets']
+    const tables = [
+      'meta',
+      'subjects',
+      'credentials',
+      'enrollments',
+      'failures',
+      'remembered',
+      'buckets',
+      'hashes',
+      'leases',
+    ]
     return {
       ...openedBy({ engine: 'sqlite', path }),
       loseMarker: () => alter('DELETE FROM meta'),

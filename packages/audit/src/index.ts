@@ -1,0 +1,7 @@
+export { createAuditKey, type AuditKey } from './audit-key.ts'
+export { openAuditFile, AuditFileRefused, type AuditFile } from './audit-file.ts'
+export { openAudit, type Audit, type AuditEvent, type AuditSink, type EventName } from './audit.ts'
+export { headsName, type Heads } from './checkpoint.ts'
+export { readLines, type TrailLine } from './trail-lines.ts'
+export { verifyTrail, type TrailProblem, type TrailReport } from './verify-trail.ts'
+export { describeReport } from './describe-report.ts'

@@ -1,0 +1,28 @@
+import type { Principal } from '@herald/auth'
+import { Registry } from 'prom-client'
+import { expect, it } from 'vitest'
+import { createKeyUse } from './key-use.ts'
+
+const signer: Principal = { service: 'stargate', keyId: 'k1', scheme: 'hmac-v1', scopes: [] }
+
+it('says when a key was last used', async () => {
+  const registry = new Registry()
+  const { used } = createKeyUse(registry)
+  used(signer, 1_000_999)
+  used(signer, 2_000_999)
+  expect(await registry.metrics()).toContain(
+    'auth_key_last_used_timestamp_seconds{scheme="hmac-v1",key_id="k1"} 2000',
+  )
+})
+
+it('counts who signs as v1, by no more names than a collector can bear', async () => {
+  const registry = new Registry()
+  const { used } = createKeyUse(registry)
+  for (let n = 0; n < 100; n += 1) used({ ...signer, service: `made-up-${n}` }, 0)
+  used({ ...signer, service: 'made-up-0' }, 0)
+  used({ ...signer, scheme: 'hmac-v2' }, 0)
+  const lines = (await registry.metrics()).split('\n').filter((line) => line.startsWith('v1_requests_total{'))
+  expect(lines).toHaveLength(65)
+  expect(lines).toContain('v1_requests_total{service="made-up-0"} 2')
+  expect(lines).toContain('v1_requests_total{service="other"} 36')
+})

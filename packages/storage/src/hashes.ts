@@ -1,0 +1,77 @@
+import type { RedisHandle, SqliteHandle, StoreHandle } from './store-handle.ts'
+
+/** Few fields under a name, such as a checkpoint. Every verb is atomic; StoreUnavailable when the store fails. */
+export type Hashes = {
+  read: (name: string) => Promise<Readonly<Record<string, string>>>
+  write: (name: string, fields: Readonly<Record<string, string | number>>) => Promise<void>
+  /** Writes only the fields that are not there, and returns all that then stand there. */
+  complete: (
+    name: string,
+    fields: Readonly<Record<string, string>>,
+  ) => Promise<Readonly<Record<string, string>>>
+  remove: (name: string) => Promise<void>
+}
+
+const completeLua = `
+for at = 1, #ARGV - 1, 2 do redis.call('HSETNX', KEYS[1], ARGV[at], ARGV[at + 1]) end
+return redis.call('HGETALL', KEYS[1])
+`
+
+/** Hashes under `prefix`, which starts with the service's own namespace ('totp:', 'smtp:'). */
+export function createHashes(handle: StoreHandle, options: { prefix: string }): Hashes {
+  return handle.engine === 'redis'
+    ? createRedisHashes(handle, options.prefix)
+    : createSqliteHashes(handle, options.prefix)
+}
+
+function createRedisHashes(handle: RedisHandle, prefix: string): Hashes {
+  const key = (name: string) => `${handle.keyPrefix}${prefix}${name}`
+  const complete = handle.script(completeLua)
+  return {
+    read: (name) => handle.runMarked((client) => client.hgetall(key(name))),
+    async write(name, fields) {
+      await handle.runMarked((client) => client.hset(key(name), fields))
+    },
+    async complete(name, fields) {
+      const answer = await handle.runMarked(() => complete([key(name)], Object.entries(fields).flat()))
+      const found = answer as string[]
+      return Object.fromEntries(
+        found.flatMap((text, at) => (at % 2 === 0 ? [[text, found[at + 1] ?? '']] : [])),
+      )
+    },
+    async remove(name) {
+      await handle.runMarked((client) => client.del(key(name)))
+    },
+  }
+}
+
+function createSqliteHashes(handle: SqliteHandle, prefix: string): Hashes {
+  const { database } = handle
+  const select = database.prepare('SELECT field, value FROM hashes WHERE name = ?')
+  const upsert = database.prepare('INSERT OR REPLACE INTO hashes VALUES (?, ?, ?)')
+  const insert = database.prepare('INSERT OR IGNORE INTO hashes VALUES (?, ?, ?)')
+  const deleteAll = database.prepare('DELETE FROM hashes WHERE name = ?')
+  const find = (name: string) =>
+    Object.fromEntries(select.all(prefix + name).map(({ field, value }) => [String(field), String(value)]))
+  const settleMarked = <T>(work: () => T) =>
+    handle.settle(() => {
+      handle.checkMarker()
+      return work()
+    })
+  return {
+    read: (name) => settleMarked(() => find(name)),
+    write: (name, fields) =>
+      settleMarked(() => {
+        for (const [field, value] of Object.entries(fields)) upsert.run(prefix + name, field, String(value))
+      }),
+    complete: (name, fields) =>
+      settleMarked(() => {
+        for (const [field, value] of Object.entries(fields)) insert.run(prefix + name, field, value)
+        return find(name)
+      }),
+    remove: (name) =>
+      settleMarked(() => {
+        deleteAll.run(prefix + name)
+      }),
+  }
+}
