@@ -102,6 +102,14 @@ describe.each([
     expect(attempt).toMatchObject({ outcome: 'unknown', phase: 'body' })
   })
 
+  it.each(['25\r\n', '2500 ok\r\n', '250abc\r\n', '299 hm\r\n', '250-ok\r\n550 no\r\n'])(
+    'is unknown when the reply after the dot is %j, which is no 250',
+    async (raw) => {
+      const { attempt } = await sendOverStarttls(extensions, 'body', { raw })
+      expect(attempt).toMatchObject({ outcome: 'unknown', phase: 'body' })
+    },
+  )
+
   it('is accepted whatever the server does with QUIT', async () => {
     const { attempt, accepted } = await sendOverStarttls(extensions, 'quit', 'drop')
     expect(attempt).toEqual({ upstream: 'primary', outcome: 'accepted', responseId: '4TEST1234' })

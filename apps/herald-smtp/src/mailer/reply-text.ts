@@ -16,6 +16,11 @@ export function parseReply(text: string): ReplyCodes | undefined {
   return kind === '5' && subject === '7' && /\brelay/i.test(text) ? { ...codes, relayDenied: true } : codes
 }
 
+/** Whether a reply after the dot takes the message over: 250 on each of its lines (RFC 5321 section 4.2.1), nothing like it. */
+export function isAcceptance(text: string): boolean {
+  return text.split(/\r?\n/).every((line) => /^250(?:[ -]|$)/.test(line))
+}
+
 /** How servers name a message in their 250, most telling form first. */
 const queueIds = [
   /\bInternalId=([0-9]+)/i, // Exchange and Microsoft 365

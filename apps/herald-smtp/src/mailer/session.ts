@@ -10,7 +10,7 @@ import type {
   SendOptions,
   UpstreamSettings,
 } from './mailer.ts'
-import { parseOffer, parseQueueId, type Offer } from './reply-text.ts'
+import { isAcceptance, parseOffer, parseQueueId, type Offer } from './reply-text.ts'
 import { createConversation, type Conversation, type Fault } from './upstream.ts'
 
 /** What one transaction came to. */
@@ -124,6 +124,10 @@ function createSession(
     const addresses = { from: envelope.from, to: [envelope.to], size: raw.length }
     const time = { ms, firstReplyMs, handOverMs: limits.handOverBy - now() }
     const step = await conversation.send(time, addresses, body)
+    if (step.ok && !isAcceptance(step.value)) {
+      conversation.close()
+      return { outcome: 'unknown', phase: 'body', cause: 'connection' }
+    }
     if (step.ok) {
       const responseId = parseQueueId(step.value)
       return { outcome: 'accepted', ...(responseId !== undefined && { responseId }) }
