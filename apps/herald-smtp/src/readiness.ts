@@ -5,7 +5,7 @@ import type { Mailer, ProbeResult } from './mailer/mailer.ts'
 const probeEveryMs = 10_000
 
 export type ReadinessCheck = {
-  /** Ready means that the store answers and that each upstream was looked at; a down upstream is told, not judged. */
+  /** Ready means that the store can be written to and that each upstream was looked at; a down upstream is told, not judged. */
   ready: () => Promise<Readiness>
   /** Looks at the upstreams; never rejects. */
   probe: () => Promise<void>
@@ -14,6 +14,7 @@ export type ReadinessCheck = {
 /** Readiness probes are what keeps the view of the upstreams fresh; none of them waits for it. */
 export function createReadiness(deps: {
   upstreams: readonly { name: string; mailer: Pick<Mailer, 'probe'> }[]
+  /** Rejects when the store does not answer or refuses to be written to. */
   pingStore: () => Promise<void>
   now: () => number
 }): ReadinessCheck {

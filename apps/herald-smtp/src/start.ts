@@ -104,7 +104,8 @@ function build(parts: Parts) {
     smtpMetrics.storeFault(verb)
     logger.error({ verb, err: fault }, 'store fault')
   }
-  const readiness = createReadiness({ upstreams: relays.all, pingStore: () => store.calls.ping(), now })
+  const pingStore = async () => void (await Promise.all([store.calls.ping(), store.handle.probeWrite()]))
+  const readiness = createReadiness({ upstreams: relays.all, pingStore, now })
   void readiness.probe()
   return createApp(
     {
