@@ -92,7 +92,7 @@ describe('a rotation of the encryption key', () => {
     }
     await everybodyIn()
     expect((await replicas[0]!.caller.verify('unknown', '123456')).status).toBe(401)
-    expect((await startReplica()).output()).toContain('listening')
+    expect((await (await startReplica()).caller.get('/readyz')).status).toBe(200)
   })
 
   it('changes nothing while a replica does not answer, or has another key of that name', async () => {
