@@ -9,7 +9,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
 
@@ -28,7 +28,8 @@ export function replaceFile(path: string, change: (text: string | undefined) => 
   const descriptor = openDraft(draft)
   try {
     const found = statSync(target, { throwIfNoEntry: false })
-    writeSync(descriptor, change(found && readFileSync(target, 'utf8')))
+    // Unlike writeSync, it never stops short without an error.
+    writeFileSync(descriptor, change(found && readFileSync(target, 'utf8')))
     if (found) {
       // The service may run as another user than the operator.
       fchownSync(descriptor, found.uid, found.gid)
