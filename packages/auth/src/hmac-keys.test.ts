@@ -12,6 +12,17 @@ describe('parseHmacKeys', () => {
     )
   })
 
+  it('reads one secret under several ids that open the same, so that an id can be renamed', () => {
+    const one = { secret: 'one', scopes: ['totp:verify', 'totp:status'] }
+    const other = {
+      ...one,
+      scopes: one.scopes.toReversed(),
+      notBefore: '2026-01-01T00:00:00Z',
+      minVersion: 1,
+    }
+    expect(parseHmacKeys(JSON.stringify({ one, other })).size).toBe(2)
+  })
+
   it('reads the settings of a key, its times as milliseconds', () => {
     const k1 = {
       secret: 'one',
@@ -46,6 +57,10 @@ describe('parseHmacKeys', () => {
     '{"k1":{"secret":"the-secret","minVersion":3}}',
     '{"k1":{"secret":"the-secret","notAfter":"2026-01-01"}}',
     '{"k1":{"secret":"the-secret","notafter":"2026-01-01T00:00:00Z"}}',
+    '{"k1":{"secret":"the-secret","scopes":["totp:status"]},"k2":"the-secret"}',
+    '{"k1":"the-secret","k2":{"secret":"the-secret","minVersion":2}}',
+    '{"k1":{"secret":"the-secret","service":"a"},"k2":{"secret":"the-secret","service":"b"}}',
+    '{"k1":"the-secret","k2":{"secret":"the-secret","v1Until":"2026-01-01T00:00:00Z"}}',
     '{"":"the-secret"}',
     '{"k,1":"the-secret"}',
     '{"k 1":"the-secret"}',

@@ -58,11 +58,20 @@ const settings = z.union([
 ])
 
 const keyIdPattern = /^[!-+\--~]{1,64}$/
-const keyMap = z.record(z.string().regex(keyIdPattern), settings)
+const keyMap = z
+  .record(z.string().regex(keyIdPattern), settings)
+  .refine((keys) => Object.values(keys).every((one, at, all) => !all.slice(0, at).some(differsFrom(one))))
 
 /** Whether a text may be a key id: what is neither empty nor joined by a comma. */
 export function isKeyId(text: string): boolean {
   return keyIdPattern.test(text)
+}
+
+/** Who has a secret can state any id of it, so what one id forbids must not be left open by another. */
+function differsFrom(one: HmacKeySettings): (other: HmacKeySettings) => boolean {
+  const rightsOf = ({ service, scopes: held, minVersion = 1, v1Until }: HmacKeySettings) =>
+    JSON.stringify([service, held?.toSorted(), minVersion, v1Until])
+  return (other) => one.secret === other.secret && rightsOf(one) !== rightsOf(other)
 }
 
 /** Reads a JSON object of key id to secret or settings. Throws an Error that names the rule, never an id or a secret. */
@@ -72,7 +81,8 @@ export function parseHmacKeys(json: string): ReadonlyMap<string, HmacKeySettings
     throw new Error(
       'must be a JSON object of key id to secret, like {"k1":"..."}, or to {secret, service, scopes, notBefore, ' +
         'notAfter, minVersion, v1Until}: at least one, ids of 1 to 64 visible ASCII characters without a comma, ' +
-        'secrets as text that is not empty, times like 2026-01-31T00:00:00Z, no admin scope',
+        'secrets as text that is not empty, times like 2026-01-31T00:00:00Z, no admin scope, and the same service, ' +
+        'scopes, minVersion and v1Until for a secret that stands under several ids',
     )
   }
   return new Map(Object.entries(keys.data))
