@@ -43,9 +43,19 @@ export function authenticate(deps: {
     c.set('principal', principal)
     if (isNewKey) trail(c, 'key_first_used')
     await next()
-    if (c.error instanceof Refused && c.error.reason === 'forbidden')
-      trail(c, 'auth_refused', { reason: 'forbidden' })
+    if (c.error instanceof Refused && isOfRights(c.error))
+      trail(c, 'auth_refused', { reason: whyRefused(c) ?? c.error.reason })
   }
+}
+
+/** What a route refuses to a caller who has proven itself. */
+function isOfRights({ reason }: Refused): boolean {
+  return reason === 'forbidden' || reason === 'unauthorized'
+}
+
+/** What a route noted for the log, where the caller is told no more than that it is unauthorized. */
+function whyRefused(c: Context<ServiceEnv>): string | undefined {
+  return c.get('logFields')['auth'] as string | undefined
 }
 
 export function requireScope(scope: Scope): MiddlewareHandler<ServiceEnv> {

@@ -96,10 +96,11 @@ describe('a signed body that fits several routes', () => {
     expect(await isEnrolled()).toBe(true)
   })
 
-  it('is counted when it comes to another route', async () => {
+  it('is counted, and in the trail, when it comes to another route', async () => {
     const send = createSigned()
     await send('/v1/enroll/start')
     await send('/v1/revoke')
     expect(await app.metrics()).toMatch(/auth_failures_total\{reason="other_route",[^}]*\} 1/)
+    expect(app.log()).toMatch(/"audit":1.*"event":"auth_refused","reason":"other_route","caller":"stargate"/)
   })
 })
