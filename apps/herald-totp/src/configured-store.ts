@@ -1,16 +1,11 @@
 import { ConfigError, reachOf, type GateFinding } from '@herald/config'
-import { StoreRefused, type StoreLogger } from '@herald/storage'
+import { StoreRefused, type OpenOptions } from '@herald/storage'
 import type { Settings } from './config.ts'
 import { createDigests } from './digests.ts'
 import { storePolicy } from './domain/throttle.ts'
 import { openTotpStore, type OpenTotpStore } from './store/open-totp-store.ts'
 
-type Deps = {
-  now: () => number
-  randomBytes: (size: number) => Buffer
-  logger: StoreLogger
-  busyTimeoutMs?: number
-}
+type Deps = Pick<OpenOptions, 'now' | 'randomBytes' | 'logger' | 'busyTimeoutMs' | 'syncAtClose'>
 
 /** Opens the store with the budgets of the settings. Throws a ConfigError when it must not be used as it is. */
 export async function openConfiguredStore(settings: Settings, deps: Deps): Promise<OpenTotpStore> {

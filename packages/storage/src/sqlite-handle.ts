@@ -85,6 +85,7 @@ function createSqliteHandle(
   const selectMarker = database.prepare('SELECT value FROM meta WHERE name = ?')
   const upsertMeta = database.prepare(upsertMetaSql)
   const lastStartedAt = exchangeStart(database, options.now())
+  if (options.syncAtClose) database.exec('PRAGMA synchronous = NORMAL')
 
   function read<T>(work: () => T): T {
     try {
@@ -124,9 +125,16 @@ function createSqliteHandle(
     async close() {
       if (!database.isOpen) return
       flush()
+      if (options.syncAtClose) syncAll(database, options.now())
       database.close()
     },
   }
+}
+
+/** The sync of one commit takes the log of all earlier ones to disk with it. */
+function syncAll(database: DatabaseSync, now: number): void {
+  database.exec('PRAGMA synchronous = FULL')
+  writeMeta(database, 'synced_at', String(now))
 }
 
 function openDatabase(path: string, timeout = defaultBusyTimeoutMs): DatabaseSync {

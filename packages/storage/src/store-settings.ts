@@ -34,6 +34,11 @@ export type OpenOptions = {
   keyPrefix?: string
   /** How long to wait for another process that holds the SQLite file; 50 ms unless told. */
   busyTimeoutMs?: number
+  /**
+   * For work on a SQLite file that may be done twice: nobody waits for the disk while a commit holds the file. What was
+   * settled is sure to last only after `close`.
+   */
+  syncAtClose?: boolean
   now: () => number
   randomBytes: (size: number) => Buffer
   logger: StoreLogger

@@ -11,10 +11,11 @@ const busyTimeoutMs = 5000
 export async function withStore<T>(
   { env, now, randomBytes, print }: CommandWorld,
   use: (store: OpenTotpStore, settings: Settings) => Promise<T>,
+  options: { syncAtClose?: boolean } = {},
 ): Promise<T> {
   const { settings } = await readSettings(env)
   const logger = createCommandLogger({ print })
-  const store = await openConfiguredStore(settings, { now, randomBytes, busyTimeoutMs, logger })
+  const store = await openConfiguredStore(settings, { now, randomBytes, busyTimeoutMs, logger, ...options })
   try {
     return await use(store, settings)
   } finally {
