@@ -21,11 +21,16 @@ function file(name: string, text: string): string {
 }
 
 async function run(upstreams: object[], ...words: string[]) {
+  return runWith({}, upstreams, ...words)
+}
+
+async function runWith(changes: Record<string, string>, upstreams: object[], ...words: string[]) {
   const lines: string[] = []
   const env = {
     ENVIRONMENT: 'test',
     SMTP_UPSTREAMS: JSON.stringify(upstreams),
     SMTP_FROM: 'noreply@herald.example',
+    ...changes,
   }
   const print = (line: string) => void lines.push(line)
   const world = { env, now: Date.now, randomBytes, onHangup: () => {}, print }
@@ -33,6 +38,22 @@ async function run(upstreams: object[], ...words: string[]) {
 }
 
 const plain = (name: string, { port }: { port: number }) => ({ name, host: '127.0.0.1', port, tls: 'none' })
+
+describe('verify and send-test', () => {
+  it.each([['verify'], ['send-test', 'me@example.com']])(
+    'do not reach a mail server in a way in which the service would not start: %s',
+    async (...words) => {
+      const { valid } = await createTestCertificates()
+      const server = await serverFor({ tls: 'starttls', certificate: valid })
+      const unverified = { host: '127.0.0.1', port: server.port, skip_tls_verify: true }
+      const run = (changes: Record<string, string>) => runWith(changes, [unverified], ...words)
+      const production = { ENVIRONMENT: 'production', API_KEY: 'kTq3Zs8Wm1Vx5Rb7Yc9Nd2Lf4Hg6Jp0Q' }
+      await expect(run(production)).rejects.toThrow('SMTP_UPSTREAMS')
+      expect(server.connections().accepted).toBe(0)
+      expect((await run({ ...production, GATE_ACCEPT: 'TLS_VERIFY_OFF' })).code).toBe(0)
+    },
+  )
+})
 
 describe('verify', () => {
   it('prints a line for each mail server, and fails when one of them does not let us in', async () => {

@@ -1,5 +1,5 @@
 import { Registry } from 'prom-client'
-import { createOrigins, readSettings, type Settings } from '../config.ts'
+import { createOrigins, type Settings } from '../config.ts'
 import type { Answer } from '../domain/answer.ts'
 import { createComposer } from '../domain/content.ts'
 import { createDelivery } from '../domain/delivery.ts'
@@ -9,6 +9,7 @@ import { parseRecipient } from '../domain/recipient.ts'
 import { createSending } from '../domain/sending.ts'
 import { createSmtpMetrics } from '../metrics.ts'
 import { createRelays } from '../relays.ts'
+import { readJudgedSettings } from './read-judged-settings.ts'
 import type { CommandWorld } from './run-command.ts'
 import { silentLogger } from './silent-logger.ts'
 
@@ -25,7 +26,7 @@ export async function sendTest(address: string, world: CommandWorld): Promise<nu
     print('the address is not one plain e-mail address')
     return 1
   }
-  const { settings } = await readSettings(env)
+  const settings = await readJudgedSettings(env)
   const metrics = createSmtpMetrics(new Registry())
   const relays = createRelays(settings.upstreams, { now, logger: silentLogger, metrics })
   const { deliver } = createDelivery({ upstreams: relays.all, now, random: () => 0 })

@@ -1,13 +1,13 @@
-import { readSettings } from '../config.ts'
 import { createMailer, type ProbeResult } from '../mailer/mailer.ts'
 import type { ConfiguredUpstream } from '../upstreams.ts'
+import { readJudgedSettings } from './read-judged-settings.ts'
 import type { CommandWorld } from './run-command.ts'
 
 const columns = ['UPSTREAM', 'ADDRESS', 'TLS', 'AUTH', 'RESULT'] as const
 
 /** Connects, secures and authenticates to each upstream, and sends nothing; 0 if all of them let us in, else 1. */
 export async function verifyUpstreams({ env, now, print }: CommandWorld): Promise<number> {
-  const { settings } = await readSettings(env)
+  const settings = await readJudgedSettings(env)
   const results = await Promise.all(
     settings.upstreams.map(async (upstream) => ({ upstream, ...(await verify(upstream, now)) })),
   )
