@@ -68,6 +68,19 @@ describe('the environment of herald-smtp', () => {
     expect((await read(env)).settings.upstreams[0]?.tls).toBe(tls)
   })
 
+  it.each([
+    ['SMTP_HOST', 'mail.example.com'],
+    ['SMTP_PORT', '587'],
+    ['SMTP_USE_STARTTLS', 'true'],
+    ['SMTP_USE_TLS', 'true'],
+    ['SMTP_SKIP_TLS_VERIFY', 'false'],
+  ])('disregards no %s beside SMTP_UPSTREAMS, but refuses it', async (name, text) => {
+    const list = { ...key, SMTP_UPSTREAMS: '[{"host":"127.0.0.1"}]', SMTP_FROM: needed.SMTP_FROM }
+    expect(await problemsOf(list)).toEqual([])
+    expect(await problemsOf({ ...list, [name]: '' })).toEqual([])
+    expect(await problemsOf({ ...list, [name]: text })).toEqual([name])
+  })
+
   it('judges mail without TLS by how far the server is away', async () => {
     const plain = { ...key, SMTP_USE_STARTTLS: 'false' }
     const plaintext = async (host: string) =>

@@ -25,7 +25,7 @@ import {
   type VariableRule,
 } from '@herald/config'
 import { z } from 'zod'
-import { dkimRule, dkimSettings, dkimVariables } from './dkim-settings.ts'
+import { dkimRule, dkimSettings, dkimVariables, isAtOrBelow } from './dkim-settings.ts'
 import type { Brand } from './domain/content.ts'
 import type { Sender } from './domain/message.ts'
 import type { Origin } from './domain/sending.ts'
@@ -173,20 +173,31 @@ const smtpUserRule: VariableRule<Values> = {
   },
 }
 
-const upstreamNames = ['SMTP_UPSTREAMS', 'SMTP_HOST', 'SMTP_USER', 'SMTP_PASSWORD', 'SMTP_CA_FILE'] as const
+const list = 'SMTP_UPSTREAMS'
 
-const listRule: VariableRule<Values> = {
-  reads: [...upstreamNames, 'SMTP_MAX_CONCURRENT_SENDS'],
+const shortFormNames = [
+  'SMTP_HOST',
+  'SMTP_PORT',
+  'SMTP_USER',
+  'SMTP_PASSWORD',
+  'SMTP_USE_STARTTLS',
+  'SMTP_USE_TLS',
+  'SMTP_CA_FILE',
+  'SMTP_SKIP_TLS_VERIFY',
+] as const
+
+/** Asks the environment itself: beside the list also a short form that says the default would be disregarded. */
+const listRule = (env: Env): VariableRule<Values> => ({
+  reads: [list, 'SMTP_HOST', 'SMTP_MAX_CONCURRENT_SENDS'],
   check: (values) => {
-    const [list, ...shortForm] = upstreamNames
     if (values[list] === undefined) {
       return values.SMTP_HOST === undefined
         ? [{ variable: 'SMTP_HOST', message: `must be set, or ${list}` }]
         : []
     }
     return [
-      ...shortForm
-        .filter((name) => values[name] !== undefined)
+      ...shortFormNames
+        .filter((name) => env[name] || env[`${name}_FILE`])
         .map((variable) => ({ variable, message: `and ${list} are both set; keep one of them` })),
       ...listedUpstreams(values).problems.map((message) => ({ variable: list, message })),
     ]
@@ -195,11 +206,24 @@ const listRule: VariableRule<Values> = {
     const { upstreams, findings } = listedUpstreams(values)
     return [...findings, ...(await Promise.all(upstreams.map(listFindings))).flat()]
   },
+})
+
+/** One signature goes on every mail, also on one that an upstream carries from an address of its own. */
+const listedSendersRule: VariableRule<Values> = {
+  reads: [...dkimRule.reads, list, 'SMTP_MAX_CONCURRENT_SENDS'],
+  check: (values) => {
+    const signing = dkimSettings(values)
+    return listedUpstreams(values).upstreams.flatMap(({ name, from }) =>
+      signing && from && !isAtOrBelow(from.domain, signing.domain)
+        ? [{ variable: list, message: `has ${name} send from a domain that DKIM_DOMAIN does not speak for` }]
+        : [],
+    )
+  },
 }
 
-function listedUpstreams({ SMTP_UPSTREAMS: list, SMTP_MAX_CONCURRENT_SENDS: connectionsMax }: Values) {
-  if (list === undefined) return { upstreams: [], problems: [], findings: [] }
-  return readUpstreams(list, { readFile: readConfigFile, connectionsMax })
+function listedUpstreams({ [list]: json, SMTP_MAX_CONCURRENT_SENDS: connectionsMax }: Values) {
+  if (json === undefined) return { upstreams: [], problems: [], findings: [] }
+  return readUpstreams(json, { readFile: readConfigFile, connectionsMax })
 }
 
 async function listFindings({
@@ -208,14 +232,13 @@ async function listFindings({
   rejectUnauthorized,
   auth,
 }: UpstreamSettings): Promise<GateFinding[]> {
-  const name = 'SMTP_UPSTREAMS'
-  const password = auth && 'password' in auth ? checkSecret(name, auth.password, { minBytes: 1 }) : []
+  const password = auth && 'password' in auth ? checkSecret(list, auth.password, { minBytes: 1 }) : []
   return [
     ...password.filter(({ code }) => code === 'EXAMPLE_VALUE'),
     ...(tls === 'none'
-      ? await plaintextFindings('SMTP_PLAINTEXT', name, host, 'set its tls to starttls or implicit')
+      ? await plaintextFindings('SMTP_PLAINTEXT', list, host, 'set its tls to starttls or implicit')
       : []),
-    ...(tls === 'none' || rejectUnauthorized ? [] : [unverified(name, 'its ca_file')]),
+    ...(tls === 'none' || rejectUnauthorized ? [] : [unverified(list, 'its ca_file')]),
   ]
 }
 
@@ -249,7 +272,7 @@ const upstreamRules: readonly VariableRule<Values>[] = [
   },
 ]
 
-const rules: readonly VariableRule<Values>[] = [
+const rulesFor = (env: Env): readonly VariableRule<Values>[] => [
   tlsRule,
   ...authRules(hmacKeys),
   auditRule,
@@ -257,8 +280,9 @@ const rules: readonly VariableRule<Values>[] = [
   ...storeRules,
   smtpUserRule,
   ...upstreamRules,
-  listRule,
+  listRule(env),
   dkimRule,
+  listedSendersRule,
 ]
 
 /** Without a word about a store the service keeps its state in memory, as the service it replaces does. */
@@ -273,7 +297,7 @@ export type Settings = Awaited<ReturnType<typeof readSettings>>['settings']
 
 /** Reads the environment into settings and findings of the gate. Throws a ConfigError with every problem at once. */
 export async function readSettings(env: Env) {
-  const { values, findings } = await readVariables(variables, { env }, rules)
+  const { values, findings } = await readVariables(variables, { env }, rulesFor(env))
   const listed = listedUpstreams(values).upstreams
   const upstreams = listed.length > 0 ? listed : [shortForm(values, env)]
   return { settings: settingsFrom(values, upstreams), findings }

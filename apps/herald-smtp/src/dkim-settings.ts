@@ -69,6 +69,7 @@ function isName(text: string): boolean {
   return parseRecipient(`x@${text}.example`) !== undefined
 }
 
-function isAtOrBelow(domain: string, above: string): boolean {
+/** Whether receivers take a signature of the one domain for mail from the other (relaxed alignment, RFC 7489 3.1.1). */
+export function isAtOrBelow(domain: string, above: string): boolean {
   return above.includes('.') && `.${domain}`.endsWith(`.${above}`)
 }

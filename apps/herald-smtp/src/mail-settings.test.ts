@@ -111,6 +111,21 @@ describe('the identity that signs mails', () => {
     expect(problems[0]).toMatch(new RegExp(`^${variable} must`))
   })
 
+  it('signs for no upstream that sends from a domain beyond its own', async () => {
+    const problems = (from: string) =>
+      problemsOf({
+        SMTP_HOST: '',
+        SMTP_UPSTREAMS: JSON.stringify([{ name: 'reserve', host: '127.0.0.1', from }]),
+        DKIM_KEY: pem,
+        DKIM_SELECTOR: 'k1',
+        DKIM_DOMAIN: 'herald.example',
+      })
+    expect(await problems('codes@other.herald.example')).toEqual([])
+    expect(await problems('codes@herald.example.net')).toEqual([
+      'SMTP_UPSTREAMS has reserve send from a domain that DKIM_DOMAIN does not speak for',
+    ])
+  })
+
   it('gives its key away neither in settings that are shown nor in a refusal', async () => {
     const [line = ''] = pem.split('\n').slice(1)
     const { settings } = await read({ DKIM_KEY: pem, DKIM_SELECTOR: 'k1' })
