@@ -60,9 +60,7 @@ describe('SMTP_UPSTREAMS', () => {
         auth: {
           grant: {
             type: 'jwt_bearer',
-            issuer: 'sender@project.example',
             subject: 'u@c.example',
-            keyId: 'key-1',
           },
         },
       },
@@ -106,6 +104,24 @@ describe('SMTP_UPSTREAMS', () => {
   it('never repeats what stands in it', () => {
     const { problems } = read([{ host: 'a', auth: { user: 'u', password: 'hunter2-hunter2' } }])
     expect(problems.join()).not.toContain('hunter2')
+  })
+})
+
+describe('the key file of a service account', () => {
+  it('is exchanged without a restart, and stays what it was while the file holds none', () => {
+    const exchanged = { ...files }
+    const auth = { method: 'xoauth2', user: 'u@c.example', service_account_file: '/account.json' }
+    const { upstreams } = readUpstreams(JSON.stringify([{ host: 'c.example', auth }]), {
+      readFile: (path) => ({ ...readFile(path), ok: true, text: exchanged[path] ?? '' }) as FileReading,
+      connectionsMax: 16,
+    })
+    const accounts = upstreams.map((upstream) => (upstream.auth as { grant: { account(): unknown } }).grant)
+    const account = () => accounts[0]?.account()
+    expect(account()).toMatchObject({ issuer: 'sender@project.example', keyId: 'key-1' })
+    exchanged['/account.json'] = serviceAccount.replace('key-1', 'key-2')
+    expect(account()).toMatchObject({ keyId: 'key-2' })
+    exchanged['/account.json'] = '{"half": '
+    expect(account()).toMatchObject({ keyId: 'key-2' })
   })
 })
 

@@ -2,7 +2,7 @@ import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { createSecret, type GateFinding, type ReadFile, type Secret } from '@herald/config'
 import { z } from 'zod'
 import { parseRecipient, type Recipient } from './domain/recipient.ts'
-import type { TokenGrant } from './mailer/access-tokens.ts'
+import type { ServiceAccount, TokenGrant } from './mailer/access-tokens.ts'
 import { upstreamDefaults, type UpstreamAuth, type UpstreamSettings } from './mailer/mailer.ts'
 
 const path = z.string().min(1).max(4_096)
@@ -36,7 +36,7 @@ const serviceAccountAuth = z.strictObject({
 })
 
 /** The key file of a Google service account, as far as it is needed here. */
-const serviceAccount = z.object({
+const accountFile = z.object({
   client_email: z.string().min(1),
   private_key: z.string().min(1),
   private_key_id: z.string().optional(),
@@ -196,23 +196,29 @@ function grantFrom(
   }
   const at = `${place}.service_account_file`
   const file = files.secret(auth.service_account_file, at)
-  const account = readServiceAccount(file.reveal())
-  if (!account) files.problems.push(`${at} must name the JSON key file of a service account`)
+  const first = readServiceAccount(file.reveal())
+  if (!first) files.problems.push(`${at} must name the JSON key file of a service account`)
+  let last = first?.account ?? { issuer: '', privateKey: createSecret('') }
   return {
     type: 'jwt_bearer',
-    tokenUrl: account?.token_uri ?? '',
+    tokenUrl: first?.tokenUrl ?? '',
     scope: auth.scope,
-    issuer: account?.client_email ?? '',
     subject: auth.user,
-    ...(account?.private_key_id !== undefined && { keyId: account.private_key_id }),
-    privateKey: createSecret(account?.private_key ?? ''),
+    account: () => (last = readServiceAccount(file.reveal())?.account ?? last),
   }
 }
 
-function readServiceAccount(text: string): z.output<typeof serviceAccount> | undefined {
+function readServiceAccount(text: string): { tokenUrl: string; account: ServiceAccount } | undefined {
   try {
-    const account = serviceAccount.parse(JSON.parse(text))
-    return createPrivateKey(account.private_key).asymmetricKeyType === 'rsa' ? account : undefined
+    const {
+      client_email: issuer,
+      private_key: pem,
+      private_key_id: keyId,
+      token_uri: tokenUrl,
+    } = accountFile.parse(JSON.parse(text))
+    if (createPrivateKey(pem).asymmetricKeyType !== 'rsa') return undefined
+    const account = { issuer, privateKey: createSecret(pem), ...(keyId !== undefined && { keyId }) }
+    return { tokenUrl, account }
   } catch {
     return undefined
   }

@@ -43,10 +43,12 @@ describe('access tokens', () => {
       type: 'jwt_bearer',
       tokenUrl: url,
       scope: 'https://mail.google.com/',
-      issuer: 'sender@project.iam.gserviceaccount.com',
       subject: 'codes@example.com',
-      keyId: 'key-1',
-      privateKey: createSecret(pem),
+      account: () => ({
+        issuer: 'sender@project.iam.gserviceaccount.com',
+        keyId: 'key-1',
+        privateKey: createSecret(pem),
+      }),
     }
     await createAccessTokens(grant, { now: () => 1_800_000_000_500 }).get({ renewed: false })
     expect(requests[0]?.['grant_type']).toBe('urn:ietf:params:oauth:grant-type:jwt-bearer')

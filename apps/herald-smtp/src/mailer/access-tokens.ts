@@ -4,9 +4,12 @@ import { createSecret, type Secret } from '@herald/config'
 /** How a token endpoint is asked (RFC 6749 section 4.4, RFC 7523 section 2.1). */
 export type TokenGrant = { tokenUrl: string; scope: string } & (
   | { type: 'client_credentials'; clientId: string; clientSecret: Secret }
-  /** `privateKey` is the PEM text of an RSA key, `subject` the account to act for. */
-  | { type: 'jwt_bearer'; issuer: string; subject: string; keyId?: string; privateKey: Secret }
+  /** `subject` is the mail account to act for; the service account is asked for anew with each token. */
+  | { type: 'jwt_bearer'; subject: string; account: () => ServiceAccount }
 )
+
+/** `privateKey` is the PEM text of an RSA key. */
+export type ServiceAccount = { issuer: string; keyId?: string; privateKey: Secret }
 
 /** Access tokens of one mail account. */
 export type AccessTokens = {
@@ -91,9 +94,10 @@ function formOf(grant: TokenGrant, now: () => number): URLSearchParams {
 }
 
 function signAssertion(
-  { issuer, subject, scope, tokenUrl, keyId, privateKey }: Extract<TokenGrant, { type: 'jwt_bearer' }>,
+  { subject, scope, tokenUrl, account }: Extract<TokenGrant, { type: 'jwt_bearer' }>,
   issuedAt: number,
 ): string {
+  const { issuer, keyId, privateKey } = account()
   const header = { alg: 'RS256', typ: 'JWT', ...(keyId !== undefined && { kid: keyId }) }
   const times = { iat: issuedAt, exp: issuedAt + assertionSeconds }
   const claims = { iss: issuer, sub: subject, scope, aud: tokenUrl, ...times }
