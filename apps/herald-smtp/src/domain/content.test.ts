@@ -89,6 +89,16 @@ describe('what a mail says', () => {
   })
 })
 
+describe('how long a code is valid', () => {
+  it('is said where the caller says it, and left out where it says nothing or zero', () => {
+    const textOf = (expires_in: string) => compose({ params: { code: '123456', expires_in } }).text
+    expect(textOf('300')).toContain('Valid for: 5 minutes')
+    expect(textOf('until noon')).toContain('Valid for: until noon')
+    expect(textOf('0')).toBe(textOf(''))
+    expect(textOf('0')).not.toContain('Valid for')
+  })
+})
+
 describe('the language of a mail', () => {
   it.each([
     [undefined, 'en'],

@@ -91,7 +91,9 @@ function verificationLetter(
 ): Letter {
   const texts = (tag && lookUp(tag, verificationRanges)) || verificationTexts[0]
   const { code = '', expires_in: expiresIn, product } = params
-  const validity = expiresIn ? texts.validity + formatSpan(expiresIn, texts.locale) : undefined
+  // A client's zero value says nothing.
+  const validity =
+    Number(expiresIn) !== 0 && expiresIn ? texts.validity + formatSpan(expiresIn, texts.locale) : undefined
   return {
     template: 'verification',
     subject: texts.subject,
