@@ -165,6 +165,8 @@ describe('the audit trail', () => {
       await expect.poll(async () => (await answer())[1]).toMatch(/^audit_write_failing\{.*\} 1$/m)
       expect((await answer())[0]).toBe(200)
       await expect.poll(service.output).toContain('"event":"audit_write_failed"')
+      expect(await service.stop()).toBe(0)
+      expect(service.output()).not.toContain('crashed')
     },
   )
 })

@@ -13,7 +13,7 @@ const retryMs = 1000
 export type AuditFile = AuditSink & {
   /** Writes on at the path, where a rotation has put another file; throws AuditFileRefused and then writes on where it was. */
   reopen: () => void
-  /** Writes what waits before it returns; for a process that is about to end. */
+  /** Writes what waits before it returns, as far as the file takes it; for a process that is about to end. */
   flushNow: () => void
 }
 
@@ -96,7 +96,11 @@ export function openAuditFile(
     flushNow() {
       // What is being written is written by the system, also after the process has ended.
       if (isWriting) pending = Buffer.alloc(0)
-      while (nextBatch()) pending = pending.subarray(writeSync(file, pending))
+      try {
+        while (nextBatch()) pending = pending.subarray(writeSync(file, pending))
+      } catch (error) {
+        on.fault(error)
+      }
     },
   }
 }
