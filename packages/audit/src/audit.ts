@@ -28,6 +28,8 @@ export type AuditEvent = {
   caller?: string | undefined
   scheme?: string | undefined
   key_id?: string | undefined
+  /** Of the API key beside a signature. */
+  api_key_id?: string | undefined
   request_id?: string | undefined
   remaining?: number | undefined
 }

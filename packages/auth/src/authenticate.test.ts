@@ -64,13 +64,14 @@ describe('what is presented', () => {
 })
 
 describe('the principal', () => {
-  it('is named by the signature when both methods were right', () => {
+  it('is named by the signature when both methods were right, and tells the other key', () => {
     const both = authenticatorOf({ apiKey, hmacSecret })
     expect(both(post({ ...signatureOf(body), 'X-API-Key': apiKey }))).toEqual({
       ok: true,
       principal: {
         service: 'stargate',
         keyId: 'default',
+        apiKeyId: 'legacy',
         scheme: 'hmac-v1',
         scopes: ['totp:verify', 'totp:status'],
         signature: expect.any(Buffer),

@@ -53,10 +53,14 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     if (wrong) return { ok: false, detail: wrong.detail }
 
     const proven = outcomes.filter((outcome) => outcome.kind === 'success')
-    const [first] = proven
+    const [first, apiKey] = proven
     if (first) {
-      const { principal, nonce } = first
-      return { ok: true, principal: { ...principal, scopes: scopesOf(proven) }, ...(nonce && { nonce }) }
+      const principal = {
+        ...first.principal,
+        scopes: scopesOf(proven),
+        ...(apiKey && { apiKeyId: apiKey.principal.keyId }),
+      }
+      return { ok: true, principal, ...(first.nonce && { nonce: first.nonce }) }
     }
 
     const anonymous = noAuth?.(request)

@@ -24,6 +24,8 @@ export type Principal = {
   keyId: string
   scheme: 'api-key' | 'hmac-v1' | 'hmac-v2' | 'anonymous'
   scopes: readonly Scope[]
+  /** The API key that stood beside the signature and was right too; its scopes are among these. */
+  apiKeyId?: string
   /** Identifies one hmac-v1 request: the same bytes again are the same request again. Never the signature itself. */
   signature?: Buffer
 }

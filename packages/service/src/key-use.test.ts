@@ -15,6 +15,16 @@ it('says when a key was last used', async () => {
   )
 })
 
+it('notes the API key beside a signature as well, and that it is new', async () => {
+  const registry = new Registry()
+  const { used } = createKeyUse(registry)
+  const both = { ...signer, apiKeyId: 'admin' }
+  expect([used(signer, 0), used(both, 5000), used(both, 7000)]).toEqual([true, true, false])
+  const text = await registry.metrics()
+  expect(text).toContain('auth_key_last_used_timestamp_seconds{scheme="api-key",key_id="admin"} 7')
+  expect(text).toContain('auth_requests_total{scheme="api-key",key_id="admin"} 2')
+})
+
 it('counts who signs as v1, by no more names than a collector can bear', async () => {
   const registry = new Registry()
   const { used } = createKeyUse(registry)

@@ -2,8 +2,10 @@ import type { Principal } from '@herald/auth'
 import { Counter, Gauge, type Registry } from 'prom-client'
 
 export type KeyUse = {
-  /** Notes a request of a proven caller at this time, in milliseconds since the epoch. */
-  /** Returns whether this key has not been used in this process before. */
+  /**
+   * Notes a request of a proven caller at this time, in milliseconds since the epoch, for each key that it showed. Returns
+   * whether one of them has not been used in this process before.
+   */
   used(principal: Principal, now: number): boolean
   /** A service that a request claims, if it has proven itself in this process; else 'unproven'. */
   claimed(service: string | undefined): string
@@ -44,17 +46,22 @@ export function createKeyUse(registry: Registry): KeyUse {
     return services.has(service) ? service : 'other'
   }
 
+  function noteKey(scheme: Principal['scheme'], keyId: string, now: number): boolean {
+    const name = `${scheme}:${keyId}`
+    const labels = { scheme, key_id: keyId }
+    const isNew = !lastUsed.has(name)
+    requests.inc(labels)
+    lastUsed.set(name, { labels, seconds: Math.floor(now / 1000) })
+    return isNew
+  }
+
   return {
-    used({ scheme, keyId, service }, now) {
-      const name = `${scheme}:${keyId}`
-      const seconds = Math.floor(now / 1000)
-      const known = lastUsed.get(name)
-      requests.inc({ scheme, key_id: keyId })
+    used({ scheme, keyId, apiKeyId, service }, now) {
       const label = labelOf(service)
-      if (known) known.seconds = seconds
-      else lastUsed.set(name, { labels: { scheme, key_id: keyId }, seconds })
       if (scheme === 'hmac-v1') v1Requests.inc({ service: label })
-      return known === undefined
+      const isNew = noteKey(scheme, keyId, now)
+      const isNewBeside = apiKeyId !== undefined && noteKey('api-key', apiKeyId, now)
+      return isNew || isNewBeside
     },
     claimed: (service) => (service !== undefined && services.has(service) ? service : 'unproven'),
   }

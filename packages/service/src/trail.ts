@@ -17,6 +17,7 @@ export function createTrail(audit: Pick<Audit, 'record'>): Trail {
       caller: principal.service,
       scheme: principal.scheme,
       key_id: principal.keyId,
+      api_key_id: principal.apiKeyId,
     }
     audit.record({ event, ...details, ...caller, request_id: c.get('requestId') })
   }

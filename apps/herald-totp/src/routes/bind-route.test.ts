@@ -96,6 +96,12 @@ describe('a signed body that fits several routes', () => {
     expect(await isEnrolled()).toBe(true)
   })
 
+  it('is in the trail with the key of the administrator that stood beside its signature', async () => {
+    expect((await createSigned()('/v1/unlock')).status).toBe(200)
+    const unlocked = '"event":"unlocked",.*"caller":"stargate".*"key_id":"default","api_key_id":"admin"'
+    expect(app.log()).toMatch(new RegExp(unlocked))
+  })
+
   it('is counted, and in the trail, when it comes to another route', async () => {
     const send = createSigned()
     await send('/v1/enroll/start')
