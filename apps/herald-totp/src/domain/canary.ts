@@ -58,7 +58,7 @@ export function createCanaries(
       const found = await deps.hashes.read(canaryHash)
       const problems = judgeAll(found)
       // A keyring that does not belong here leaves nothing behind.
-      if (problems.length > 0 || enabled.every(({ id }) => id in found)) return problems
+      if (problems.length > 0 || enabled.every(({ id }) => Object.hasOwn(found, id))) return problems
       return judgeAll(await deps.hashes.complete(canaryHash, own))
     },
   }
