@@ -302,6 +302,25 @@ describe('a mail server that hangs', () => {
     expect(server.messages.at(-1)!.raw.toString()).toContain(`Message-ID: <${String(body['message_id'])}>`)
   })
 
+  it('is shut for nobody by callers in a hurry: too slow for them, it takes the mail of others', async () => {
+    const service = await startTestedService()
+    service.server.on('rcpt', { delayMs: 900 })
+    const hurried = Array.from({ length: 6 }, (_, n) =>
+      service.send({ to: `h${n}@example.com`, body: 'x', timeout_seconds: 1 }),
+    )
+    for (const { body } of await Promise.all(hurried)) expect(body['reason']).toBe('timeout_not_sent')
+    expect((await service.send({ to: 'ada@example.com', body: 'x' })).status).toBe(200)
+  })
+
+  it('is left alone after five callers with time to spare waited in vain', async () => {
+    const service = await startTestedService({ SEND_DEADLINE: '500ms' })
+    service.server.on('rcpt', 'silence')
+    const send = (n: number) => service.send({ to: `p${n}@example.com`, body: 'x' })
+    for (const { body } of await Promise.all([0, 1, 2, 3, 4].map(send)))
+      expect(body['reason']).toBe('timeout_not_sent')
+    expect((await send(5)).body['reason']).toBe('upstream_down')
+  })
+
   it("is given up 300 ms before the caller's own timeout", async () => {
     const { send, server } = await startTestedService()
     server.on('mail', 'silence')

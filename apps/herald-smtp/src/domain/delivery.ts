@@ -1,5 +1,5 @@
 import type { Attempt, FailedAttempt, Mailer, OutgoingMessage, Phase } from '../mailer/mailer.ts'
-import type { Breaker, Permit } from './breaker.ts'
+import type { Breaker, Permit, Verdict } from './breaker.ts'
 import { pause } from './deadline.ts'
 import { judgeAttempt, type SmtpReason } from './reply.ts'
 
@@ -28,6 +28,8 @@ export type DeliverOptions = {
   /** Whose turn it is where messages have to wait. */
   caller: string
 }
+
+type Limits = DeliverOptions & { isHurried: boolean }
 
 /** Makes the message that this upstream is to carry. */
 export type Compose = (upstream: string) => Promise<OutgoingMessage>
@@ -60,8 +62,9 @@ function report({ upstream, ...attempt }: Attempt): Delivery {
 
 const isFailure = (attempt: Attempt): attempt is Attempt & FailedAttempt => attempt.outcome !== 'accepted'
 
-function verdictOf(attempt: Attempt) {
-  return isFailure(attempt) ? judgeAttempt(attempt).verdict : 'up'
+function verdictOf(attempt: Attempt, isHurried: boolean): Verdict {
+  if (!isFailure(attempt)) return 'up'
+  return isHurried && attempt.cause === 'timeout' ? 'nothing' : judgeAttempt(attempt).verdict
 }
 
 /**
@@ -73,28 +76,30 @@ export function createDelivery(deps: {
   now: () => number
   /** A number in [0, 1) that spreads the pause before the second attempt. */
   random: () => number
+  /** A call that has less than this many milliseconds is in a hurry: an upstream too slow for it may be well for others. */
+  patienceMs?: number
   onAttempt?: (attempt: Attempt) => void
 }): { deliver: Deliver } {
-  const { upstreams, now, random, onAttempt } = deps
+  const { upstreams, now, random, patienceMs = 0, onAttempt } = deps
 
   async function attempt(
     { name, mailer }: Upstream,
     permit: Permit,
     compose: Compose,
-    limits: DeliverOptions & { handOverBy: number },
+    limits: Limits & { handOverBy: number },
   ): Promise<Attempt> {
     const message = await compose(name).catch((fault: unknown) => {
       permit.settle('nothing')
       throw fault
     })
     const attempted = await mailer.send(message, limits)
-    permit.settle(verdictOf(attempted))
+    permit.settle(verdictOf(attempted, limits.isHurried))
     onAttempt?.(attempted)
     return attempted
   }
 
   /** The last attempt of one round; undefined when every upstream is to be left alone. */
-  async function tryEach(compose: Compose, options: DeliverOptions): Promise<Attempt | undefined> {
+  async function tryEach(compose: Compose, options: Limits): Promise<Attempt | undefined> {
     let last: Attempt | undefined
     for (const [index, upstream] of upstreams.entries()) {
       const permit = upstream.breaker.admit()
@@ -107,7 +112,7 @@ export function createDelivery(deps: {
     return last
   }
 
-  async function tryOnceMore(compose: Compose, options: DeliverOptions): Promise<Attempt | undefined> {
+  async function tryOnceMore(compose: Compose, options: Limits): Promise<Attempt | undefined> {
     for (const upstream of upstreams) {
       const permit = upstream.breaker.admit()
       if (permit) return attempt(upstream, permit, compose, { ...options, handOverBy: options.deadline })
@@ -123,7 +128,8 @@ export function createDelivery(deps: {
   }
 
   return {
-    async deliver(compose, options) {
+    async deliver(compose, given) {
+      const options = { ...given, isHurried: given.deadline - now() < patienceMs }
       const first = await tryEach(compose, options)
       if (first === undefined) return noneAdmits()
       if (!isFailure(first) || !judgeAttempt(first).retryAtOnce) return report(first)
