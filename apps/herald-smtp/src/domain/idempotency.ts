@@ -129,7 +129,7 @@ export function createIdempotency(
 
   /** Waits for the answer of another replica. A lease that runs out meanwhile is an unknown outcome too: the next call sends. */
   async function follow(slot: Slot): Promise<Answer> {
-    const unseen = { outcome: 'sending' } as const
+    const unseen = { outcome: 'sending', messageId: slot.messageId } as const
     while (now() < slot.deadline) {
       await pause(Math.min(pollMs, slot.deadline - now()))
       const looking = store.look(slot.id, now()).catch((fault: unknown) => {

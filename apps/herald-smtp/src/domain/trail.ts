@@ -60,7 +60,9 @@ export function createTrail(
         store.look(identifyKey(caller, id), at),
       ])
       const entry = byMessage ?? byKey
-      if (entry?.outcome === 'accepted') return entry
+      // The key may by now be that of another mail.
+      const isUnderWay = 'messageId' in claim && claim.messageId !== entry?.messageId
+      if (entry?.outcome === 'accepted' && !isUnderWay) return entry
       if (claim.outcome === 'sending') return { outcome: 'sending' }
       if (claim.outcome === 'lapsed') return { outcome: 'unknown' }
       return entry

@@ -48,6 +48,18 @@ describe('GET /v1/messages', () => {
     expect((await ask(service, 'slow')).body).toMatchObject({ outcome: 'unknown', reason: 'timeout_unknown' })
   })
 
+  it('does not take a mail that is on its way for an earlier one of the same key', async () => {
+    const service = await startTestedService({ IDEMPOTENCY_TTL_SECONDS: '1', SEND_DEADLINE: '1s' })
+    await service.send({ ...mail, idempotency_key: 'again' })
+    expect((await ask(service, 'again')).body['outcome']).toBe('accepted')
+    service.advance(10_000)
+    service.server.on('body', 'silence')
+    const sending = service.send({ ...mail, body: 'Code 654321', idempotency_key: 'again' })
+    await expect.poll(async () => (await ask(service, 'again')).body['outcome']).toBe('sending')
+    await sending
+    expect((await ask(service, 'again')).body['outcome']).toBe('unknown')
+  })
+
   it('shows the keys of a caller to nobody else, and a Message-ID to whoever knows it', async () => {
     const service = await startTestedService()
     const signed = { ...mail, idempotency_key: 'theirs' }

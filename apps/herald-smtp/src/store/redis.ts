@@ -29,12 +29,12 @@ export function createRedisStore(handle: RedisHandle): SmtpStore {
     },
 
     look: async (id, now) => {
-      const [expires, lease, answer] = await handle.run((client) =>
-        client.hmget(keyOf(id), 'expires', 'lease', 'answer'),
+      const [expires, lease, answer, messageId] = await handle.run((client) =>
+        client.hmget(keyOf(id), 'expires', 'lease', 'answer', 'message'),
       )
       if (!expires || Number(expires) <= now) return { outcome: 'free' }
       if (answer) return { outcome: 'settled', answer: JSON.parse(answer) as Answer }
-      return { outcome: Number(lease) > now ? 'sending' : 'lapsed' }
+      return { outcome: Number(lease) > now ? 'sending' : 'lapsed', messageId: messageId ?? '' }
     },
 
     note: async ({ id, entry, expiresAt }, now) => {

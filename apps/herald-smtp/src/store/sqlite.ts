@@ -48,7 +48,7 @@ export function createSqliteStore(handle: SqliteHandle): SmtpStore {
       const row = handle.read(() => find(id, now))
       if (row?.answer) return { outcome: 'settled', answer: JSON.parse(row.answer) as Answer }
       if (row === undefined) return { outcome: 'free' }
-      return { outcome: row.lease > now ? 'sending' : 'lapsed' }
+      return { outcome: row.lease > now ? 'sending' : 'lapsed', messageId: row.message }
     },
 
     note: ({ id, entry, expiresAt }, now) =>

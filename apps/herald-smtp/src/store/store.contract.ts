@@ -54,7 +54,10 @@ export function describeStore(engine: string, open: () => Promise<[SmtpStore, Sm
 
     it('answers a twin on the other handle once the first has settled', async () => {
       await store.claim(claim(), start)
-      expect(await stores[1].look(`call-${id}`, start)).toEqual({ outcome: 'sending' })
+      expect(await stores[1].look(`call-${id}`, start)).toEqual({
+        outcome: 'sending',
+        messageId: 'first@x.example',
+      })
       expect(await store.settle(settlement('first', sent))).toBe(true)
       expect(await stores[1].look(`call-${id}`, start)).toEqual({ outcome: 'settled', answer: sent })
       expect(await stores[1].claim(second(), start)).toEqual({ outcome: 'settled', answer: sent })
@@ -78,7 +81,10 @@ export function describeStore(engine: string, open: () => Promise<[SmtpStore, Sm
       expect(await store.look(`call-${id}`, start)).toEqual({ outcome: 'settled', answer: notSent })
       const other = second({ fingerprint: 'k1.other' })
       expect(await store.claim(other, start)).toEqual({ outcome: 'claimed', messageId: 'second@x.example' })
-      expect(await store.look(`call-${id}`, start)).toEqual({ outcome: 'sending' })
+      expect(await store.look(`call-${id}`, start)).toEqual({
+        outcome: 'sending',
+        messageId: 'second@x.example',
+      })
     })
 
     it('lets the next call send under the first Message-ID after an unknown outcome', async () => {
@@ -91,7 +97,10 @@ export function describeStore(engine: string, open: () => Promise<[SmtpStore, Sm
     it('takes an expired lease for an unknown outcome', async () => {
       await store.claim(claim(), start)
       expect(await store.claim(second(), start + 5_999)).toEqual({ outcome: 'sending' })
-      expect(await store.look(`call-${id}`, start + 6_000)).toEqual({ outcome: 'lapsed' })
+      expect(await store.look(`call-${id}`, start + 6_000)).toEqual({
+        outcome: 'lapsed',
+        messageId: 'first@x.example',
+      })
       expect(await store.claim(second(), start + 6_000)).toEqual({
         outcome: 'claimed',
         messageId: 'first@x.example',
@@ -111,7 +120,7 @@ export function describeStore(engine: string, open: () => Promise<[SmtpStore, Sm
       await store.claim(claim(), start)
       await store.claim(second(), start + 6_000)
       expect(await store.settle(settlement('first', notSent))).toBe(false)
-      expect(await store.look(`call-${id}`, start + 6_000)).toEqual({ outcome: 'sending' })
+      expect(await store.look(`call-${id}`, start + 6_000)).toMatchObject({ outcome: 'sending' })
       expect(await store.settle(settlement('second', sent))).toBe(true)
       expect(await store.settle(settlement('second', notSent))).toBe(false)
       expect(await store.claim(claim(), start + 6_000)).toEqual({ outcome: 'settled', answer: sent })

@@ -26,6 +26,11 @@ export type Claimed =
   | { outcome: 'unknown' }
   | { outcome: 'conflict' }
 
+export type Seen =
+  | { outcome: 'free' }
+  | { outcome: 'sending' | 'lapsed'; messageId: string }
+  | { outcome: 'settled'; answer: Answer }
+
 export type Settlement = { id: string; owner: string; answer: Answer; expiresAt: number; now: number }
 
 export type Note = { id: string; entry: TrailEntry; expiresAt: number }
@@ -37,10 +42,7 @@ export type SmtpStore = {
   /** Keeps the answer of the claim that `owner` holds; false when it holds none (taken over, forgotten, already settled). */
   settle(settlement: Settlement): Promise<boolean>
   /** What a waiting twin may know: the answer once there is one, `sending` under a live lease, `lapsed` after it, else `free`. */
-  look(
-    id: string,
-    now: number,
-  ): Promise<{ outcome: 'sending' | 'lapsed' | 'free' } | { outcome: 'settled'; answer: Answer }>
+  look(id: string, now: number): Promise<Seen>
   /** Keeps what became of a mail. A later note replaces it, but what was accepted stays accepted under its Message-ID. */
   note(note: Note, now: number): Promise<void>
   find(id: string, now: number): Promise<TrailEntry | undefined>
