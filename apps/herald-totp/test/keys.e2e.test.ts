@@ -332,4 +332,17 @@ describe('main.js rekey', () => {
     expect(output).toContain('"done":3')
     expect(output).toContain('"remaining":{"malformed.":1}')
   })
+
+  it('repeats nothing of a record that is damaged', async () => {
+    await seed(rotation, ['alice'])
+    const client = new Redis(rotation.redisUrl)
+    const [key] = await client.keys('totp:{*:subject')
+    await client.hset(key!, 'credential:c_x', 'marker of a subject')
+    client.disconnect()
+    for (const words of [['rekey'], ['keys', 'status']])
+      expect(await rotation.run(...words)).toEqual({
+        code: 1,
+        output: 'a record in the store is damaged\n',
+      })
+  })
 })

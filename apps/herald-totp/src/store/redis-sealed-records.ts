@@ -1,4 +1,5 @@
 import { countKeys, scanPage, type RedisHandle } from '@herald/storage'
+import { parseCredential, parseEnrollment } from './record.ts'
 import type { SealedRecord, SealedRecords } from './sealed-records.ts'
 import { subjectTag } from './subject-tag.ts'
 
@@ -77,7 +78,7 @@ function boxesOfSubject(fields: Fields): SealedRecord[] {
   const credentials = Object.entries(fields)
     .filter(([field]) => field.startsWith(credentialField))
     .map(([field, text]): SealedRecord => {
-      const { box } = JSON.parse(text) as { box: string }
+      const { box } = parseCredential(text)
       return { kind: 'credential', subject, id: field.slice(credentialField.length), box }
     })
   if (backupSet === undefined) return credentials
@@ -89,7 +90,7 @@ function boxesOfEnrollments(fields: Fields): SealedRecord[] {
   return Object.entries(fields)
     .filter(([field]) => !field.startsWith('wrong:'))
     .map(([id, text]) => {
-      const { subject, box } = JSON.parse(text) as { subject: string; box: string }
+      const { subject, box } = parseEnrollment(text)
       return { kind: 'enrollment', subject, id, box }
     })
 }

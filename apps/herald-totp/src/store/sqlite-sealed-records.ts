@@ -1,5 +1,6 @@
 import type { SqliteHandle } from '@herald/storage'
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
+import { parseEnrollment } from './record.ts'
 import type { Exchange, SealedPage, SealedRecord, SealedRecords } from './sealed-records.ts'
 import { subjectTag } from './subject-tag.ts'
 
@@ -83,7 +84,7 @@ function formatCursor(kind: Kind, { at, id }: Row): string {
 
 function toRecord(kind: Kind, row: Row): SealedRecord {
   if (kind === 'enrollment') {
-    const { subject, box } = JSON.parse(String(row['record'])) as { subject: string; box: string }
+    const { subject, box } = parseEnrollment(String(row['record']))
     return { kind, subject, id: String(row['id']), box }
   }
   const id = kind === 'backup' ? 'backup' : String(row['id'])
