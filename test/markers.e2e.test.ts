@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { createSigner } from '../packages/auth/src/index.ts'
+import { createSigner, digestApiKey, formatHash, generateApiKey } from '../packages/auth/src/index.ts'
 import {
   runService,
   startRedis,
@@ -33,27 +33,49 @@ function inFolder(): string {
   return folder
 }
 
-/** Every secret a service can be given, each a marker in a file of its own. */
-function configure(service: ServiceName, redisPassword: string) {
+/** One key of a kind, or several by id: of what encrypts and of what signs. */
+type Form = 'single' | 'several'
+
+/** Every secret a service can be given in that form, each a marker in a file of its own. */
+function configure(service: ServiceName, redisPassword: string, form: Form) {
   const folder = inFolder()
-  const [pepper, hmacKey, apiKey] = [marker(), marker(), marker()]
+  const [pepper, hmacKey, apiKey, key, nextKey] = [marker(), marker(), marker(), marker(), marker()]
+  const issued = generateApiKey({ environment: 'live', randomBytes })
+  const hash = formatHash('p1', digestApiKey(issued.text, pepper))
+  const keyring = {
+    primary: 'k2',
+    keys: [
+      { id: 'k1', key, state: 'pending' },
+      { id: 'k2', key: nextKey, state: 'enabled' },
+    ],
+  }
   const secrets: Record<string, string> = {
     API_KEY: apiKey,
     ADMIN_API_KEY: marker(),
     AUDIT_KEY: marker(),
     REDIS_PASSWORD: redisPassword,
     API_KEY_PEPPERS: JSON.stringify({ p1: pepper }),
-    ...(service === 'herald-totp'
-      ? { HERALD_TOTP_ENCRYPTION_KEY: marker(), HERALD_TOTP_HMAC_KEYS: JSON.stringify({ k1: hmacKey }) }
-      : { SMTP_PASSWORD: marker(), HERALD_SMTP_HMAC_KEYS: JSON.stringify({ k1: hmacKey }) }),
+    API_KEYS: JSON.stringify([{ id: issued.id, hash, scopes: [`${service.slice(7)}:admin`] }]),
+    ...(form === 'single'
+      ? { HMAC_SECRET: hmacKey }
+      : { [`${service.toUpperCase().replace('-', '_')}_HMAC_KEYS`]: JSON.stringify({ k1: hmacKey }) }),
+    ...(service === 'herald-smtp' && { SMTP_PASSWORD: marker() }),
+    ...(service === 'herald-totp' &&
+      (form === 'single' ? { HERALD_TOTP_ENCRYPTION_KEY: key } : { TOTP_KEYRING: JSON.stringify(keyring) })),
   }
   const files = Object.entries(secrets).map(([name, text]) => {
     const path = join(folder, name)
     writeFileSync(path, text, { mode: 0o600 })
     return [`${name}_FILE`, path]
   })
-  const markers = [...Object.values(secrets).filter((text) => !text.startsWith('{')), pepper, hmacKey]
-  return { folder, secrets, env: Object.fromEntries(files) as Record<string, string>, markers, hmacKey }
+  const configured = Object.values(secrets)
+  const markers = [
+    ...configured.filter((text) => text.startsWith('M')),
+    ...[pepper, hmacKey, key, nextKey].filter((one) => configured.some((text) => text.includes(`"${one}"`))),
+    issued.text,
+  ]
+  const env = Object.fromEntries(files) as Record<string, string>
+  return { folder, secrets, env, markers, hmacKey, issuedKey: issued.text }
 }
 
 /** Calls of every kind, right and wrong; all that was answered. */
@@ -69,6 +91,7 @@ async function callAll(url: string, paths: readonly string[], keys: Configured, 
       const headers = [
         { 'X-API-Key': keys.secrets['API_KEY'] ?? '' },
         { 'X-API-Key': keys.secrets['ADMIN_API_KEY'] ?? '' },
+        { 'X-API-Key': keys.issuedKey },
         { 'X-API-Key': 'wrong' },
         {},
         ...signers.map((sign) => sign(Buffer.from(text))),
@@ -140,12 +163,17 @@ const cases = {
   },
 } as const
 
-describe.each(['herald-totp', 'herald-smtp'] as const)('the secrets of %s', (name) => {
+describe.each([
+  ['herald-totp', 'single'],
+  ['herald-totp', 'several'],
+  ['herald-smtp', 'single'],
+  ['herald-smtp', 'several'],
+] as const)('the secrets of %s, %s', (name, form) => {
   it('show in no log, answer, metric, audit line, command, crash report or process argument', async () => {
     const password = marker()
     const redis = await startRedis({ args: ['--requirepass', password] })
     onTestFinished(() => redis.stop())
-    const keys = configure(name, password)
+    const keys = configure(name, password, form)
     const smtp = await startSmtpServer({
       authMechanisms: ['PLAIN'],
       users: { herald: keys.secrets['SMTP_PASSWORD'] ?? '' },
@@ -198,8 +226,8 @@ describe.each(['herald-totp', 'herald-smtp'] as const)('the secrets of %s', (nam
     expect(everything).toContain('javascriptStack')
     for (const status of [200, 400, 401, 415, 503]) expect(everything).toContain(`\n${status} [[`)
     const leaksIn = (text: string) =>
-      keys.markers.filter((secret) => formsOf(secret).some((form) => text.includes(form)))
-    expect(leaksIn(JSON.stringify(keys.secrets))).toEqual(keys.markers)
+      keys.markers.filter((secret) => formsOf(secret).some((spelt) => text.includes(spelt)))
+    expect(leaksIn([...Object.values(keys.secrets), keys.issuedKey].join('\n'))).toEqual(keys.markers)
     expect(leaksIn(everything)).toEqual([])
   }, 120_000)
 })
