@@ -1,4 +1,6 @@
 import { createVerify, generateKeyPairSync } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { createSecret } from '@herald/config'
 import { startSmtpServer, startTokenEndpoint } from '@herald/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -95,6 +97,27 @@ describe('access tokens', () => {
     }
     answer(200, { access_token: 'works-again', expires_in: 60 })
     expect((await tokens.get({ renewed: false })).reveal()).toBe('works-again')
+  })
+})
+
+describe('a token endpoint that does not stop talking', () => {
+  it('is listened to for as long as an answer may be, and no longer', async () => {
+    const piece = Buffer.alloc(65_536, ' ')
+    let written = 0
+    const server = createServer((_request, response) => {
+      const talk = (): void => {
+        while (response.write(piece)) written += piece.length
+      }
+      response.on('drain', talk)
+      talk()
+    })
+    onTestFinished(() => void server.close())
+    const { port } = await new Promise<AddressInfo>((resolve) =>
+      server.listen(0, '127.0.0.1', () => resolve(server.address() as AddressInfo)),
+    )
+    const tokens = createAccessTokens(clientCredentials(`http://127.0.0.1:${port}/`), { now: Date.now })
+    await expect(tokens.get({ renewed: false })).rejects.toThrow('too great length')
+    expect(written).toBeLessThan(32 * 2 ** 20)
   })
 })
 

@@ -66,9 +66,22 @@ async function requestToken(grant: TokenGrant, now: () => number) {
     await response.body?.cancel()
     throw new TokenRefused(response.status)
   }
-  const text = await response.text()
-  if (!response.ok || text.length > answerBytesMax) throw new Error('the token endpoint does not work')
+  const text = await readText(response)
+  if (!response.ok) throw new Error('the token endpoint does not work')
   return readAnswer(text)
+}
+
+/** Gives up, and reads no further, as soon as the answer is too long for one. */
+async function readText(response: Response): Promise<string> {
+  const body: AsyncIterable<Uint8Array> | Uint8Array[] = response.body ?? []
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of body) {
+    bytes += chunk.length
+    if (bytes > answerBytesMax) throw new Error('the token endpoint answers at too great length')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
 }
 
 function readAnswer(text: string): { token: Secret; lifetimeMs: number } {
