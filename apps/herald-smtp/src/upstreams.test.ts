@@ -73,6 +73,12 @@ describe('SMTP_UPSTREAMS', () => {
     ['text that is no JSON', '{', 'must be a JSON list'],
     ['an empty list', [], 'is wrong at its top'],
     ['an unknown field', [{ host: 'a', hots: 'b' }], 'is wrong at [0]'],
+    ['a host that is none', [{ host: 'a\0b' }], 'is wrong at [0].host'],
+    [
+      'a user that would end its field',
+      [{ host: 'a', auth: { ...auth, user: 'u\x01auth=' } }],
+      'is wrong at [0].auth',
+    ],
     ['a server without a host', [{ port: 25 }], 'is wrong at [0].host'],
     [
       'a password in the list itself',

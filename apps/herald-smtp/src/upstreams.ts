@@ -6,7 +6,8 @@ import type { ServiceAccount, TokenGrant } from './mailer/access-tokens.ts'
 import { upstreamDefaults, type UpstreamAuth, type UpstreamSettings } from './mailer/mailer.ts'
 
 const path = z.string().min(1).max(4_096)
-const user = z.string().min(1).max(320)
+const printable = z.string().regex(/^\P{Cc}+$/u, 'must be text without control characters')
+const user = printable.max(320)
 
 const tokenUrl = z.url({ protocol: /^https?$/ }).refine((text) => {
   const { protocol, hostname } = new URL(text)
@@ -48,7 +49,7 @@ const upstream = z.strictObject({
     .string()
     .regex(/^[\w.:-]{1,64}$/)
     .optional(),
-  host: z.string().min(1).max(255),
+  host: printable.max(255),
   port: z.int().min(1).max(65_535).default(587),
   tls: z.enum(['starttls', 'implicit', 'none']).optional(),
   ca_file: path.optional(),
