@@ -165,6 +165,19 @@ describe('a trail that was bent', () => {
     expect(archived.ok).toBe(true)
   })
 
+  it.each([
+    ['of another key', '"key":"ffffffff"', 'other_key'],
+    ['that was made up', '"event":"started"', 'changed'],
+  ])('names a cut tail and a missing chain behind a line %s in their name', async (_case, field, kind) => {
+    const { lines, checkpoints } = await recorded(someEvents)
+    const [chain] = Object.keys(checkpoints)
+    const lie = `{"audit":1,"chain":"${chain}","seq":0,"prev":"",${field},"mac":"x"}`
+    const cut = await verify([lie, ...lines.slice(0, 3)], checkpoints)
+    const missing = await verify([lie], checkpoints)
+    expect(cut.problems.map((problem) => problem.kind)).toEqual([kind, 'cut'])
+    expect(missing.problems.map((problem) => problem.kind)).toEqual([kind, 'missing'])
+  })
+
   it('cannot be made anew without the key', async () => {
     const { lines, checkpoints } = await recorded(someEvents)
     const stranger = createAuditKey(Buffer.from('another secret'))

@@ -48,14 +48,17 @@ export async function verifyTrail(
 ): Promise<TrailReport> {
   const { keys, checkpoints, since = 0 } = options
   const { chains, claimed, problems, count } = await sort(lines, keys)
+  const broken = new Set<string>()
   for (const [chain, entries] of chains) {
     const problem = walk(chain, inOrder(entries), claimed)
-    if (problem) problems.push(problem)
+    if (!problem) continue
+    problems.push(problem)
+    broken.add(chain)
   }
   if (checkpoints) {
     for (const chain of new Set([...Object.keys(checkpoints), ...chains.keys()])) {
       const problem = compare(chain, chains.get(chain), { keys, text: checkpoints[chain], claimed, since })
-      if (problem && !problems.some((other) => other.chain === chain)) problems.push(problem)
+      if (problem && !broken.has(chain)) problems.push(problem)
     }
   }
   return { ok: problems.length === 0, lines: count, chains: [...chains].map(describe), problems }
@@ -159,9 +162,10 @@ function compare(
   if (head === 'other_key' && !entries) return undefined
   if (head === undefined || head === 'other_key')
     return { kind: 'checkpoint', chain, message: 'has no checkpoint in the store, or one that was changed' }
-  if (!entries) return missing(head, since)
-  const last = entries.reduce((one, other) => (other.seq > one.seq ? other : one))
-  const absent = firstAbsent(last.seq + 1, head.seq + 1, (at) => claimed.has(placeName(chain, at)))
+  const last = entries?.reduce((one, other) => (other.seq > one.seq ? other : one))
+  const from = last === undefined ? 0 : last.seq + 1
+  const absent = firstAbsent(from, head.seq + 1, (at) => claimed.has(placeName(chain, at)))
+  if (!entries || !last) return absent === undefined ? undefined : missing(head, since)
   if (absent !== undefined)
     return problem('cut', last, absent, `is the last of its chain, of which line ${head.seq} was written`)
   const reached = entries.find(({ seq }) => seq === head.seq)
