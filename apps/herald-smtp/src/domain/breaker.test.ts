@@ -42,6 +42,17 @@ describe('a breaker', () => {
     expect(breaker.state()).toBe('open')
   })
 
+  it('goes on probing after a probe that broke', async () => {
+    const results = [() => Promise.reject(new Error('broken')), () => Promise.resolve(true)]
+    const probe = () => results.shift()?.() ?? Promise.resolve(true)
+    const options = { failuresMax: 1, openMsMin: 1, openMsMax: 1 }
+    const breaker = createBreaker({ probe, now: Date.now }, options)
+    onTestFinished(() => breaker.close())
+    breaker.admit()?.settle('down')
+    await expect.poll(() => breaker.state(), { interval: 1 }).toBe('half_open')
+    expect(results).toEqual([])
+  })
+
   it('lets one send through after a probe that passed, and closes when that succeeds', async () => {
     const { breaker, send, answer, states } = breakerWith()
     send('refused')

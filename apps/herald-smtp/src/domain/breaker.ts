@@ -64,7 +64,7 @@ export function createBreaker(
   }
 
   async function look(): Promise<void> {
-    const isUp = await probe()
+    const isUp = await probe().catch(() => false)
     if (stopped) return
     if (isUp) enter('half_open')
     else open()
