@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -33,6 +33,11 @@ function inFolder(): string {
   return folder
 }
 
+const pem = { type: 'pkcs8', format: 'pem' } as const
+
+/** A line in the middle of a private key, which no public part of it holds. */
+const privateLineOf = (key: string) => key.split('\n').slice(8, 9)
+
 /** One key of a kind, or several by id: of what encrypts and of what signs. */
 type Form = 'single' | 'several'
 
@@ -40,6 +45,7 @@ type Form = 'single' | 'several'
 function configure(service: ServiceName, redisPassword: string, form: Form) {
   const folder = inFolder()
   const [pepper, hmacKey, apiKey, key, nextKey] = [marker(), marker(), marker(), marker(), marker()]
+  const dkimKey = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export(pem)
   const issued = generateApiKey({ environment: 'live', randomBytes })
   const hash = formatHash('p1', digestApiKey(issued.text, pepper))
   const keyring = {
@@ -59,7 +65,7 @@ function configure(service: ServiceName, redisPassword: string, form: Form) {
     ...(form === 'single'
       ? { HMAC_SECRET: hmacKey }
       : { [`${service.toUpperCase().replace('-', '_')}_HMAC_KEYS`]: JSON.stringify({ k1: hmacKey }) }),
-    ...(service === 'herald-smtp' && { SMTP_PASSWORD: marker() }),
+    ...(service === 'herald-smtp' && { SMTP_PASSWORD: marker(), DKIM_KEY: dkimKey }),
     ...(service === 'herald-totp' &&
       (form === 'single' ? { HERALD_TOTP_ENCRYPTION_KEY: key } : { TOTP_KEYRING: JSON.stringify(keyring) })),
   }
@@ -72,6 +78,7 @@ function configure(service: ServiceName, redisPassword: string, form: Form) {
   const markers = [
     ...configured.filter((text) => text.startsWith('M')),
     ...[pepper, hmacKey, key, nextKey].filter((one) => configured.some((text) => text.includes(`"${one}"`))),
+    ...(service === 'herald-smtp' ? privateLineOf(dkimKey) : []),
     issued.text,
   ]
   const env = Object.fromEntries(files) as Record<string, string>
@@ -191,6 +198,7 @@ describe.each([
         SMTP_PORT: String(smtp.port),
         SMTP_USE_STARTTLS: 'false',
         SMTP_FROM: 'noreply@herald.example',
+        DKIM_SELECTOR: 'herald',
         SMTP_USER: 'herald',
         SEND_DEADLINE: '1s',
       }),
