@@ -1,6 +1,6 @@
+import { addApiKeysCommand } from '@herald/service'
 import { Command, CommanderError } from 'commander'
 import type { World } from '../start.ts'
-import { addApiKeysCommand } from './api-keys.ts'
 import { addAuditCommand } from './audit-verify.ts'
 import { checkConfig } from './config-check.ts'
 import { sendTest } from './send-test.ts'
@@ -52,7 +52,7 @@ function createProgram(world: CommandWorld, exitWith: (code: number) => void): C
     .description('send one mail the way the service would; exit with 1 if no mail server took it')
     .argument('<address>')
     .action(async (address: string) => exitWith(await sendTest(address, world)))
-  addApiKeysCommand(program, world, exitWith)
+  addApiKeysCommand(program, world, { exitWith, realm: 'smtp' })
   addAuditCommand(program, world, exitWith)
   return program
 }

@@ -1,6 +1,6 @@
+import { addApiKeysCommand } from '@herald/service'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import type { World } from '../start.ts'
-import { addApiKeysCommand } from './api-keys.ts'
 import { addAuditCommand } from './audit-verify.ts'
 import { checkConfig } from './config-check.ts'
 import { addKeysCommand } from './keys/keys-command.ts'
@@ -53,7 +53,7 @@ function createProgram(world: CommandWorld, exitWith: (code: number) => void): C
     .action(async () => exitWith(await confirmStore(world)))
   addKeysCommand(program, world, exitWith)
   addRekeyCommand(program, world, exitWith)
-  addApiKeysCommand(program, world, exitWith)
+  addApiKeysCommand(program, world, { exitWith, realm: 'totp' })
   addAuditCommand(program, world, exitWith)
   return program
 }

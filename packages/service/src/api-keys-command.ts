@@ -1,12 +1,11 @@
 import { ApiKeysRefused, createApiKey, listApiKeys, revokeApiKey } from '@herald/config'
 import { type Scope, scopes } from '@herald/auth'
 import { InvalidArgumentError, type Command } from 'commander'
-import type { CommandWorld } from './run-command.ts'
 
-const ownScopes = scopes.filter((scope) => scope.startsWith('totp:'))
 const dayMs = 86_400_000
 
 type Output = { json?: boolean }
+type World = Parameters<typeof createApiKey>[0] & { now: () => number; print: (line: string) => void }
 type Exit = (code: number) => void
 type Wanted = Output & {
   scopes: Scope[]
@@ -19,13 +18,18 @@ type Wanted = Output & {
 }
 type Done = { entry: { id: string }; key?: string; file?: string }
 
-/** `api-keys …`: the list in API_KEYS_FILE, or in API_KEYS, where it can only be shown what to write. */
-export function addApiKeysCommand(program: Command, world: CommandWorld, exitWith: Exit): void {
+/** `api-keys …`: the list in API_KEYS_FILE, or in API_KEYS, where it can only be shown what to write; keys get scopes of `realm`. */
+export function addApiKeysCommand(
+  program: Command,
+  world: World,
+  { exitWith, realm }: { exitWith: Exit; realm: 'totp' | 'smtp' },
+): void {
+  const ownScopes = scopes.filter((scope) => scope.startsWith(`${realm}:`))
   const keys = program.command('api-keys').description('the issued API keys in API_KEYS_FILE or API_KEYS')
   keys
     .command('create')
     .description('make a key; it is shown this once, and only its digest is kept')
-    .requiredOption('--scopes <list>', `of ${ownScopes.join(', ')}; comma-separated`, parseScopes)
+    .requiredOption('--scopes <list>', `of ${ownScopes.join(', ')}; comma-separated`, parseScopes(ownScopes))
     .option('--service <name>', 'the caller that it belongs to')
     .option('--test', 'a key for tests, which the gate warns about in production')
     .option('--expires <when>', 'days such as 90d, or a time such as 2027-01-31T00:00:00Z')
@@ -49,7 +53,7 @@ export function addApiKeysCommand(program: Command, world: CommandWorld, exitWit
     )
 }
 
-async function create(world: CommandWorld, wanted: Wanted): Promise<void> {
+async function create(world: World, wanted: Wanted): Promise<void> {
   const { json: _json, test, expires, ...rest } = wanted
   const expiresAt = expires === undefined ? undefined : timeOf(expires, world.now())
   const made = await createApiKey(world, {
@@ -60,7 +64,7 @@ async function create(world: CommandWorld, wanted: Wanted): Promise<void> {
   tell(world, wanted, made)
 }
 
-function tell(world: CommandWorld, { json }: Output, { entry, key, file }: Done): void {
+function tell(world: World, { json }: Output, { entry, key, file }: Done): void {
   if (json) return world.print(JSON.stringify({ ok: true, id: entry.id, entry, key, file }))
   if (key !== undefined) world.print(`key, shown this once: ${key}`)
   world.print(
@@ -70,7 +74,7 @@ function tell(world: CommandWorld, { json }: Output, { entry, key, file }: Done)
   )
 }
 
-function list(world: CommandWorld, { json }: Output): void {
+function list(world: World, { json }: Output): void {
   const keys = listApiKeys(world).map(({ entry: { hash: _hash, ...entry }, state }) => ({ ...entry, state }))
   if (json) return world.print(JSON.stringify({ keys }))
   for (const { id, state, environment = 'live', service = '-', scopes, expiresAt = 'never' } of keys) {
@@ -81,7 +85,7 @@ function list(world: CommandWorld, { json }: Output): void {
 }
 
 async function attempt(
-  world: CommandWorld,
+  world: World,
   exitWith: Exit,
   { json }: Output,
   work: () => void | Promise<void>,
@@ -95,12 +99,14 @@ async function attempt(
   }
 }
 
-function parseScopes(text: string): Scope[] {
-  const wanted = text.split(',').map((word) => ownScopes.find((scope) => scope === word.trim()))
-  if (wanted.some((scope) => scope === undefined)) {
-    throw new InvalidArgumentError(`must be some of ${ownScopes.join(', ')}`)
+function parseScopes(known: readonly Scope[]): (text: string) => Scope[] {
+  return (text) => {
+    const wanted = text.split(',').map((word) => known.find((scope) => scope === word.trim()))
+    if (wanted.some((scope) => scope === undefined)) {
+      throw new InvalidArgumentError(`must be some of ${known.join(', ')}`)
+    }
+    return [...new Set(wanted)] as Scope[]
   }
-  return [...new Set(wanted)] as Scope[]
 }
 
 function timeOf(text: string, now: number): number {
