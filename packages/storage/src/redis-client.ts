@@ -2,7 +2,7 @@ import { Redis, type RedisOptions } from 'ioredis'
 import { redisCause } from './redis-fault.ts'
 import { type RedisSettings, type StoreLogger } from './store-settings.ts'
 
-/** How long a command may take, and a socket may stay silent with a command under way. */
+/** How long a connection may take, and a socket may stay silent with a command under way. */
 const patienceMs = 1000
 const reconnectMaxMs = 1000
 
@@ -34,13 +34,11 @@ function redisOptions(settings: RedisSettings, connectionName: string) {
     protocol: 2,
     disableClientInfo: true,
     lazyConnect: true,
-    enableAutoPipelining: true,
     // A reply that got lost after its script ran must not make the script run again.
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
     enableOfflineQueue: false,
-    commandTimeout: patienceMs,
     connectTimeout: patienceMs,
     // One lost reply shifts all later ones, so a connection that went silent is given up as a whole.
     socketTimeout: patienceMs,

@@ -73,9 +73,9 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
   it('runs a script once when its reply is lost', async () => {
     const handle = await open()
     const count = handle.script(countLua)
-    await handle.run(() => count(['n'], []))
+    await count(['n'], [])
     proxy.swallowReplies(1)
-    await refusesInTime(() => handle.run(() => count(['n'], [])))
+    await refusesInTime(() => count(['n'], []))
     await expect.poll(() => isBack(handle)).toBe(true)
     expect(await admin.get('n')).toBe('2')
   })
@@ -83,9 +83,9 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
   it('runs none of many scripts under way a second time when the connection breaks', async () => {
     const handle = await open()
     const count = handle.script(countLua)
-    await handle.run(() => count(['n'], []))
+    await count(['n'], [])
     server.pause()
-    const running = Array.from({ length: 64 }, () => handle.run(() => count(['n'], [])))
+    const running = Array.from({ length: 64 }, () => count(['n'], []))
     await sent()
     proxy.cut()
     server.resume()
@@ -99,7 +99,7 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
   it('sends a script that Redis has forgotten with the next call, and none a second time', async () => {
     const handle = await open()
     const count = handle.script(countLua)
-    const callThrice = () => Promise.allSettled([1, 2, 3].map(() => handle.run(() => count(['n'], []))))
+    const callThrice = () => Promise.allSettled([1, 2, 3].map(() => count(['n'], [])))
     await callThrice()
     await admin.script('FLUSH')
     for (const answer of await callThrice()) expect(answer).toMatchObject({ reason: unavailable })
@@ -112,7 +112,7 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
       'scripts',
       (handle) => {
         const echo = handle.script('return ARGV[1]')
-        return (n) => handle.run(() => echo([], [n]))
+        return (n) => echo([], [n])
       },
     ],
     ['reads', (handle) => (n) => handle.runMarked((client) => client.get(`n:${n}`))],
@@ -147,7 +147,7 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
       const handle = await open()
       const script = handle.script(`return ${answer}`)
       const plain: unknown = await admin.eval(`return ${answer}`, 0)
-      expect(await handle.run(() => script([], []))).toEqual(plain)
+      expect(await script([], [])).toEqual(plain)
     },
   )
 
@@ -189,7 +189,7 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
     const count = handle.script(countLua)
     await expect(handle.probeWrite()).resolves.toBeUndefined()
     await damage()
-    await refusesInTime(() => handle.run(() => count(['n'], [])))
+    await refusesInTime(() => count(['n'], []))
     await expect.poll(() => isBack(handle), { timeout: 5000 }).toBe(true)
     now += 1000
     await expect(handle.probeWrite()).rejects.toMatchObject({
@@ -233,7 +233,7 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
     await admin.flushall()
     await expect(handle.runMarked((client) => client.get('absent'))).rejects.toMatchObject(unavailable)
     const count = handle.script(countLua)
-    await expect(handle.run(() => count(['n'], []))).rejects.toMatchObject(unavailable)
+    await expect(count(['n'], [])).rejects.toMatchObject(unavailable)
     expect(await admin.exists('n')).toBe(0)
     now += 1000
     await confirmMarker(settings, options())
@@ -255,13 +255,13 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
   it('sends nothing to another server behind the same port', async () => {
     const handle = await open()
     const count = handle.script(countLua)
-    await handle.run(() => count(['n'], []))
+    await count(['n'], [])
     const stranger = await startRedis()
     onTestFinished(stranger.stop)
     await confirmMarker(redisSettings(stranger.url), options())
     proxy.redirect(stranger)
     proxy.cut()
-    await expect.poll(() => handle.run(() => count(['n'], [])).catch(String)).toContain('marker changed')
+    await expect.poll(() => count(['n'], []).catch(String)).toContain('marker changed')
     const strangerClient = new Redis(stranger.port)
     expect(await strangerClient.keys('*')).toEqual(['totp:marker'])
     strangerClient.disconnect()
@@ -304,9 +304,7 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
   it('keeps arguments out of its errors', async () => {
     const handle = await open()
     const fail = handle.script(`return redis.call('NO SUCH COMMAND')`)
-    const error: unknown = await handle
-      .run(() => fail([], ['a-sealed-box']))
-      .catch((thrown: unknown) => thrown)
+    const error: unknown = await fail([], ['a-sealed-box']).catch((thrown: unknown) => thrown)
     expect(error).toMatchObject(unavailable)
     expect(JSON.stringify(error) + String(error)).not.toContain('a-sealed-box')
     expect((error as Error).cause).toBeUndefined()

@@ -9,13 +9,13 @@ import {
   parseMarker,
   refusals,
   type Marker,
-  type MarkerGuard,
 } from './marker.ts'
 import { onceASecond } from './once-a-second.ts'
 import { createRedisClient } from './redis-client.ts'
 import { redisCause } from './redis-fault.ts'
-import { createScripts } from './redis-script.ts'
-import type { RedisHandle } from './store-handle.ts'
+import { createRedisLink } from './redis-link.ts'
+import { createScripts, unmarked } from './redis-script.ts'
+import type { RedisHandle, Script } from './store-handle.ts'
 import type { OpenOptions, RedisSettings } from './store-settings.ts'
 import { StoreRefused, StoreUnavailable } from './store-unavailable.ts'
 
@@ -31,8 +31,7 @@ const finalRefusal = /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password)|CERT|SIGNA
 export async function openRedis(settings: RedisSettings, options: OpenOptions): Promise<RedisHandle> {
   const client = await connectRedis(settings, options)
   try {
-    const marker = await adoptMarker(client, options)
-    return createRedisHandle(client, createMarkerGuard(marker, options), options)
+    return createRedisHandle(client, await adoptMarker(client, options), options)
   } catch (error) {
     client.disconnect()
     throw asUnavailable(error)
@@ -54,76 +53,84 @@ export async function confirmRedisMarker(settings: RedisSettings, options: OpenO
   }
 }
 
-function createRedisHandle(client: Redis, guard: MarkerGuard, options: OpenOptions): RedisHandle {
+function createRedisHandle(client: Redis, adopted: Adopted, options: OpenOptions): RedisHandle {
   const key = markerKey(options)
-  // What stands behind the address may be another server after a reconnect, and an emptied one after a loss:
-  // nothing is sent before the marker was read on this very connection.
-  let connection = 0
-  let recognised: number | undefined = connection
+  const guard = createMarkerGuard(adopted.marker, options)
+  const link = createRedisLink(client, options.logger)
+  const scripts = createScripts(link, options.randomBytes)
+  const getMarker = scripts.bare(`return redis.call('GET', KEYS[1])`)
+  let { text } = adopted
+  // What stands behind the address may be another server after a reconnect: nothing is sent before the marker was read on
+  // this very connection.
+  let recognised: number | undefined = link.number()
   let recognition: Promise<void> | undefined
-  client.on('close', () => connection++)
 
-  const script = createScripts(client, { number: () => connection, giveUp }, options.randomBytes)
-  const getMarker = script(`return redis.call('GET', KEYS[1])`)
-  const probe = script(probeLua)
-  const readMarker = async () => (await getMarker([key], [])) as string | null
-
-  function giveUp(number: number, cause: string): void {
-    if (number !== connection || client.stream.destroyed) return
-    options.logger.warn({ event: 'redis_given_up', cause }, 'the connection to Redis is given up')
-    client.stream.destroy()
-  }
-
-  async function recognise(): Promise<void> {
-    const current = connection
-    check(await readMarker())
+  async function readMarker(): Promise<void> {
+    const current = link.number()
+    const found = (await getMarker([key], [])) as string
+    recognised = undefined
+    guard.check(found)
+    text = found
     recognised = current
   }
 
-  function check(text: string | null): void {
-    try {
-      guard.check(text)
-    } catch (error) {
-      recognised = undefined
-      throw error
-    }
+  async function recognise(): Promise<void> {
+    await (recognition ??= readMarker().finally(() => (recognition = undefined)))
   }
 
-  async function run<T>(operation: (client: Redis) => Promise<T>): Promise<T> {
+  async function run<T>(operation: () => Promise<T>): Promise<T> {
     try {
-      if (recognised !== connection)
-        await (recognition ??= recognise().finally(() => (recognition = undefined)))
-      return await operation(client)
+      if (recognised !== link.number()) await recognise()
+      return await operation()
     } catch (error) {
       throw asUnavailable(error)
     }
   }
 
-  function runMarked<T>(operation: (client: Redis) => Promise<T>): Promise<T> {
-    return run(async () => {
-      const [answer, text] = await Promise.all([operation(client), readMarker()])
-      check(text)
-      return answer
-    })
+  function script(lua: string): Script {
+    const call = scripts.marked(lua)
+    return (keys, args) =>
+      run(async () => {
+        const answer = await call([...keys, key], [...args, text])
+        if (answer !== unmarked) return answer
+        // Nothing was done, so the call may be sent again if the marker is still one of ours.
+        await recognise()
+        return refuseUnmarked(await call([...keys, key], [...args, text]))
+      })
   }
 
+  const probe = script(probeLua)
   return {
     engine: 'redis',
     keyPrefix: options.keyPrefix ?? '',
     client,
     script,
-    run,
-    runMarked,
-    async ping() {
-      await runMarked(() => client.ping())
-    },
+    readHash: (hash) =>
+      run(async () => {
+        const reply = await link.send('HGETALL', [hash])
+        if (Array.isArray(reply)) return reply as string[]
+        await readMarker()
+        throw new StoreUnavailable('Redis gave no hash')
+      }),
+    runMarked: (operation) =>
+      run(async () => {
+        link.gather()
+        const [answer] = await Promise.all([operation(client), readMarker()])
+        return answer
+      }),
+    ping: () => run(readMarker),
     probeWrite: onceASecond(async () => {
-      await runMarked(() => probe([`${key}:probe`], []))
+      await probe([`${key}:probe`], [])
     }, options.now),
     async close() {
       await client.quit().catch(() => client.disconnect())
     },
   }
+}
+
+function refuseUnmarked(answer: unknown): unknown {
+  if (answer === unmarked) throw new StoreUnavailable('the marker of the store keeps changing')
+  return answer
 }
 
 async function connectRedis(settings: RedisSettings, options: OpenOptions): Promise<Redis> {
@@ -158,7 +165,9 @@ function firstConnection(client: Redis): Promise<void> {
   })
 }
 
-async function adoptMarker(client: Redis, options: OpenOptions): Promise<Marker> {
+type Adopted = { marker: Marker; /** As it stands in Redis. */ text: string }
+
+async function adoptMarker(client: Redis, options: OpenOptions): Promise<Adopted> {
   const key = markerKey(options)
   const found = await client.get(key)
   if (found === null) {
@@ -169,13 +178,14 @@ async function adoptMarker(client: Redis, options: OpenOptions): Promise<Marker>
     if (refusal === undefined && (await client.set(key, JSON.stringify(created), 'NX')) !== null)
       logCreated(created, options)
   }
-  const marker = parseMarker(found ?? (await client.get(key)))
-  if (!marker)
+  const text = found ?? (await client.get(key))
+  const marker = parseMarker(text)
+  if (text === null || !marker)
     throw new StoreRefused(
       'the marker of the store cannot be read; after checking it run `main.js store confirm`',
     )
   assertSchema(marker, options.schema)
-  return marker
+  return { marker, text }
 }
 
 async function unmarkedData(client: Redis, options: OpenOptions): Promise<string | undefined> {

@@ -1,34 +1,40 @@
-import type { Redis } from 'ioredis'
 import { createHash } from 'node:crypto'
-import type { Script } from './store-handle.ts'
+import type { RedisLink } from './redis-link.ts'
 import { StoreUnavailable } from './store-unavailable.ts'
 
-/** The connection that commands go out on. */
-export type Link = {
-  /** Another number after each loss of the connection. */
-  number: () => number
-  /** Gives the connection with this number up, with everything under way on it. */
-  giveUp: (number: number, cause: string) => void
-}
+/** What a script gives in place of an answer when the store did not hold the marker, and nothing was done. */
+export const unmarked = Symbol('unmarked')
 
-/** Hands the last argument back beside the answer of `lua`; an error stands alone. */
-const echoing = (lua: string): string => `local function answerCall()
+/** Sends one call; its own answer, or `unmarked`. */
+export type Call = (keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>
+
+/** Takes the token off ARGV and hands it back beside the answer of `lua`; an error stands alone. */
+const echoing = (lua: string, before = ''): string => `local token = table.remove(ARGV)
+${before}local function answerCall()
 ${lua}
 end
 local answer = answerCall()
 if type(answer) == 'table' and answer.err then return answer end
-return {answer or false, ARGV[#ARGV]}
+return {answer or false, token}
 `
+
+/** Takes the marker's text and key off ARGV and KEYS, and does nothing unless the one is what the other holds. */
+const checkMarker = `local text, markerKey = table.remove(ARGV), table.remove(KEYS)
+if redis.call('GET', markerKey) ~= text then return {token} end
+`
+
+export type Scripts = {
+  /** A script that runs wherever it is sent. */
+  bare: (lua: string) => Call
+  /** A script whose calls end with the marker's key and, as last argument, its text. */
+  marked: (lua: string) => Call
+}
 
 /**
  * Makes scripts whose every call can tell its own reply: the token it sent comes back with it. A lost reply moves all later
  * ones, so a token in its place also vouches for the replies that came before it on the connection.
  */
-export function createScripts(
-  client: Redis,
-  link: Link,
-  randomBytes: (size: number) => Buffer,
-): (lua: string) => Script {
+export function createScripts(link: RedisLink, randomBytes: (size: number) => Buffer): Scripts {
   const name = randomBytes(6).toString('base64url')
   let calls = 0
 
@@ -37,33 +43,31 @@ export function createScripts(
     return new StoreUnavailable('Redis gave the reply of another call')
   }
 
-  return (lua) => {
-    const text = echoing(lua)
+  function prepare(text: string): Call {
     const sha = createHash('sha1').update(text).digest('hex')
     let knownOn: number | undefined
-
-    /** The text on a connection's first call, its hash afterwards. */
-    function send(sentOn: number, keys: readonly string[], words: readonly (string | number)[]) {
-      const isKnown = knownOn === sentOn
-      knownOn = sentOn
-      return isKnown
-        ? client.evalsha(sha, keys.length, ...keys, ...words)
-        : client.eval(text, keys.length, ...keys, ...words)
-    }
-
     return async (keys, args) => {
       const token = `${name}.${++calls}`
       const sentOn = link.number()
+      // The text on a connection's first call, its hash afterwards.
+      const isKnown = knownOn === sentOn
+      knownOn = sentOn
+      const words = [isKnown ? sha : text, keys.length, ...keys, ...args, token]
+      let reply: unknown
       try {
-        const reply: unknown = await send(sentOn, keys, [...args, token])
-        const [answer, echoed] = Array.isArray(reply) ? (reply as unknown[]) : []
-        if (echoed !== token) throw outOfStep(sentOn)
-        return answer
+        reply = await link.send(isKnown ? 'evalsha' : 'eval', words)
       } catch (error) {
         // Perhaps the error of another call, so even NOSCRIPT is no leave to send this one again.
         if (error instanceof Error && error.message.startsWith('NOSCRIPT')) knownOn = undefined
         throw error
       }
+      if (!Array.isArray(reply) || reply.at(-1) !== token) throw outOfStep(sentOn)
+      return reply.length === 1 ? unmarked : (reply[0] as unknown)
     }
+  }
+
+  return {
+    bare: (lua) => prepare(echoing(lua)),
+    marked: (lua) => prepare(echoing(lua, checkMarker)),
   }
 }

@@ -1,7 +1,10 @@
 import type { Redis } from 'ioredis'
 import type { DatabaseSync } from 'node:sqlite'
 
-/** Runs one Lua script: sent once, never resent, and only its own answer is given. Every key of one call shares a `{tag}`. */
+/**
+ * Runs one Lua script, which sees the store only where it is known to be ours. Sent once unless the script was not let run,
+ * and only its own answer is given; every failure is StoreUnavailable. Every key of one call shares a `{tag}`.
+ */
 export type Script = (keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>
 
 export type RedisHandle = {
@@ -11,9 +14,12 @@ export type RedisHandle = {
   client: Redis
   /** Prepares a script; what it returns runs it in one round trip. Call it once per script, not per request. */
   script(lua: string): Script
-  /** Runs scripts; every failure of theirs is StoreUnavailable. Nothing is ever sent twice. */
-  run<T>(operation: (client: Redis) => Promise<T>): Promise<T>
-  /** As `run`, for plain commands and for answers that could rest on absence: the marker is read after it in the same round trip, must be ours, and vouches for the replies before it. */
+  /**
+   * Fields and values of a hash in turn, in the cheapest read there is: nothing vouches for the reply, so what was found has
+   * to prove itself and what is empty has to be asserted by a script. Failures are StoreUnavailable.
+   */
+  readHash(key: string): Promise<readonly string[]>
+  /** For plain commands: the marker is read after them in the same round trip, must be ours, and vouches for the replies before it. */
   runMarked<T>(operation: (client: Redis) => Promise<T>): Promise<T>
   /** Resolves when the store answers and its marker is ours; else StoreUnavailable. */
   ping(): Promise<void>

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { redisEngine } from './redis.fixture.ts'
 import { sqliteEngine } from './sqlite.fixture.ts'
 import type { Enrollment, StorePolicy, TotpStore, Verdict } from './store.ts'
-import { newEnrollment, rightCode, start, stepAt } from './totp-store.fixture.ts'
+import { newEnrollment, rightCode, start, stepAt, verdictOf } from './totp-store.fixture.ts'
 
 type Step =
   | { verb: 'createEnrollment' | 'status' | 'findSubject' | 'unlock'; subject: 0 | 1 }
@@ -96,7 +96,7 @@ function createPlayer(store: TotpStore, templates: readonly Enrollment[][]) {
     const { guess: guessed, challenge } = wanted
     const credentialId = record?.credentials[0]?.id ?? 'none'
     const verdict: Verdict =
-      guessed.kind === 'totp' ? { kind: 'totp', credentialId, step: stepAt(now) + guessed.offset } : guessed
+      guessed.kind === 'totp' ? verdictOf(credentialId, stepAt(now) + guessed.offset) : guessed
     const stepFloor = wanted.floor * stepAt(now)
     const verification = { subject: name, version, verdict, now, stepFloor, ...(challenge && { challenge }) }
     const answers = []

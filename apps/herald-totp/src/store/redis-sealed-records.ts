@@ -48,7 +48,7 @@ export function createRedisSealedRecords(handle: RedisHandle): SealedRecords {
       Promise.all(
         exchanges.map(async ({ record, box }) => {
           const { key, field, member } = placeOf(prefix, record)
-          const answer = await handle.run(() => exchange([key], [field, member, record.box, box]))
+          const answer = await exchange([key], [field, member, record.box, box])
           return typeof answer === 'string' ? answer : undefined
         }),
       ),

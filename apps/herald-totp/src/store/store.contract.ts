@@ -9,6 +9,7 @@ import {
   start,
   stepAt,
   type TestEngine,
+  verdictOf,
 } from './totp-store.fixture.ts'
 
 const unavailable = { code: 'STORE_UNAVAILABLE' }
@@ -179,7 +180,7 @@ function describeVerification({ create }: TestEngine): void {
 
     it('is unavailable, not accepted, for a credential or slot that the subject does not have', async () => {
       const { settle } = await enrol(await create().open(), 'alice')
-      const stranger = settle({ kind: 'totp', credentialId: 'c_other', step: stepAt(nextStep) }, nextStep)
+      const stranger = settle(verdictOf('c_other', stepAt(nextStep)), nextStep)
       await expect(stranger).rejects.toMatchObject(unavailable)
       await expect(settle({ kind: 'backup', slot: 10 }, start)).rejects.toMatchObject(unavailable)
     })
@@ -307,6 +308,11 @@ function describeBudgets({ create }: TestEngine): void {
         expect(await guess('totp', now)).toEqual(await known.guess('totp', now))
         expect(await guess('backup', now)).toEqual(await known.guess('backup', now))
       }
+    })
+
+    it('are not those of an unknown subject when it has enrolled since it was looked for', async () => {
+      const { guess } = await enrol(await create().open(), 'alice')
+      await expect(guess('totp', start, { version: 'unknown' })).resolves.toEqual({ outcome: 'gone' })
     })
 
     it('are shared by unknown subjects of one counter', async () => {
@@ -446,7 +452,7 @@ function describeRaces({ create }: TestEngine): void {
       const testStore = create()
       const stores = [await testStore.open(), await testStore.open()] as const
       const { version, credentialId } = await enrol(stores[0], 'alice')
-      const verdict = { kind: 'totp', credentialId, step: stepAt(nextStep) } as const
+      const verdict = verdictOf(credentialId, stepAt(nextStep))
       const answers = await many((index) =>
         storeOf(stores, index).settleVerification({
           subject: 'alice',
@@ -546,10 +552,7 @@ function describeDurability({ create }: TestEngine): void {
     const second = await testStore.open()
     await expect(second.findSubject('alice')).resolves.toMatchObject({ version })
     const verification = { subject: 'alice', version, now: nextStep, stepFloor: 0 }
-    const again = [
-      { kind: 'totp', credentialId, step: stepAt(nextStep) },
-      { kind: 'backup', slot: 0 },
-    ] as const
+    const again = [verdictOf(credentialId, stepAt(nextStep)), { kind: 'backup', slot: 0 }] as const
     for (const verdict of again) {
       const answer = second.settleVerification({ ...verification, verdict })
       await expect(answer).resolves.toEqual({ outcome: 'replayed' })
@@ -569,7 +572,12 @@ function describeLoss({ create }: TestEngine): void {
       await testStore[loss]()
       const unknown = newEnrollment('bob')
       const verbs: Record<string, (now: TotpStore) => Promise<unknown>> = {
-        findSubject: ({ findSubject }) => findSubject('alice'),
+        verify: async (now) => {
+          const record = await now.findSubject('alice')
+          const verdict = { kind: 'wrong', guessed: 'totp' } as const
+          const verification = { subject: 'alice', verdict, now: nextStep, stepFloor: 0 }
+          return now.settleVerification({ ...verification, version: record?.version ?? 'unknown' })
+        },
         status: ({ status }) => status('alice', start),
         findEnrollment: ({ findEnrollment }) => findEnrollment(unknown.id, start),
         createEnrollment: ({ createEnrollment }) => createEnrollment(unknown, start),

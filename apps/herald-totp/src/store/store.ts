@@ -28,7 +28,7 @@ export type SubjectRecord = {
 
 /** What a code was found to be, before the store decides whether it counts. */
 export type Verdict =
-  | { kind: 'totp'; credentialId: string; step: number }
+  | { kind: 'totp'; credentialId: string; periodSeconds: number; step: number }
   | { kind: 'backup'; slot: number }
   | { kind: 'wrong'; guessed: 'totp' | 'backup' }
 
@@ -79,6 +79,7 @@ export type TotpStore = {
     verdict: EnrollmentVerdict,
     now: number,
   ): Promise<'activated' | 'wrong' | 'gone'>
+  /** Only a read: what it gives, and above all that it gives nothing, counts once `settleVerification` has settled on it. */
   findSubject(subject: string): Promise<SubjectRecord | undefined>
   /** Decides, counts and consumes in one: of parallel equal calls one is accepted, and no more guesses are answered than the budget holds. */
   settleVerification(verification: Verification): Promise<Settled>
@@ -114,6 +115,16 @@ export type StoreOptions = {
 /** A version that no earlier state of any subject had (48 random bits), so that a slow verify cannot outlive a revoke. */
 export function newVersion(randomBytes: (size: number) => Buffer): number {
   return randomBytes(6).readUIntBE(0, 6)
+}
+
+/** What a step that is not accepted is answered, with the time at which the first one is that may be. */
+export function flooredUntil(
+  stepFloor: number,
+  { periodSeconds }: Pick<Extract<Verdict, { kind: 'totp' }>, 'periodSeconds'>,
+  now: number,
+): Settled {
+  const readyAt = (stepFloor + 1) * periodSeconds * 1000
+  return { outcome: 'floored', retryAfterSeconds: Math.ceil(Math.max(readyAt - now, 0) / 1000) }
 }
 
 /** Sorts the oldest credential first. */

@@ -2,7 +2,7 @@ import { confirmMarker, type StoreSettings } from '@herald/storage'
 import { createHash, randomBytes } from 'node:crypto'
 import { onTestFinished } from 'vitest'
 import { openTotpStore, totpLayout, type OpenTotpStore } from './open-totp-store.ts'
-import type { Credential, Enrollment, StorePolicy, Verdict, Verification } from './store.ts'
+import type { Credential, Enrollment, StorePolicy, TotpStore, Verdict, Verification } from './store.ts'
 import { newEnrollmentId } from './subject-tag.ts'
 
 export const policy: StorePolicy = {
@@ -87,8 +87,13 @@ export function rightCode(enrollment: Enrollment, now = start) {
   return { kind: 'right' as const, credential, firstStep: stepAt(now), backupSet: `set of ${enrollment.id}` }
 }
 
+/** That the code of a step was right. */
+export function verdictOf(credentialId: string, step: number): Verdict {
+  return { kind: 'totp', credentialId, periodSeconds: 30, step }
+}
+
 /** Enrols a subject and gives what its verifications need. */
-export async function enrol(store: OpenTotpStore, subject: string, now = start) {
+export async function enrol(store: TotpStore, subject: string, now = start) {
   const enrollment = newEnrollment(subject, now)
   await store.createEnrollment(enrollment, now)
   await store.settleEnrollment(enrollment.id, rightCode(enrollment, now), now)
@@ -104,7 +109,7 @@ export async function enrol(store: OpenTotpStore, subject: string, now = start) 
     settle,
     /** Settles the right code of a step. */
     use: (step: number, at: number, more?: Partial<Verification>) =>
-      settle({ kind: 'totp', credentialId, step }, at, more),
+      settle(verdictOf(credentialId, step), at, more),
     useSlot: (slot: number, at: number, more?: Partial<Verification>) =>
       settle({ kind: 'backup', slot }, at, more),
     guess: (guessed: 'totp' | 'backup', at: number, more?: Partial<Verification>) =>
