@@ -1,4 +1,4 @@
-import { ConfigError, reachOf, type GateFinding } from '@herald/config'
+import { ConfigError, reachOfAll, redisHosts, type GateFinding } from '@herald/config'
 import { StoreRefused, type OpenOptions } from '@herald/storage'
 import type { Settings } from './config.ts'
 import { createDigests } from './digests.ts'
@@ -29,6 +29,6 @@ export async function probeFindings(
 ): Promise<GateFinding[]> {
   const findings = await store.probe()
   if (settings.engine === 'sqlite') return findings
-  const reach = await reachOf(settings.host)
+  const reach = await reachOfAll(redisHosts(settings))
   return findings.map((finding) => ({ ...finding, reach }))
 }
