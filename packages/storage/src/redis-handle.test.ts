@@ -30,7 +30,7 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
   let server: RedisServer
   let proxy: FaultProxy
   let admin: Redis
-  let settings: RedisSettings
+  let settings: Extract<RedisSettings, { topology: 'standalone' }>
   let now: number
 
   beforeEach(async () => {
@@ -38,7 +38,7 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
     proxy = await createFaultProxy(server)
     admin = new Redis(server.port, server.host)
     admin.on('error', () => {})
-    settings = { engine: 'redis', host: '127.0.0.1', port: proxy.port, db: 0 }
+    settings = redisSettings(`redis://127.0.0.1:${proxy.port}`)
     now = Date.UTC(2026, 10, 21)
   })
 

@@ -11,7 +11,7 @@ import {
   type Marker,
 } from './marker.ts'
 import { onceASecond } from './once-a-second.ts'
-import { createRedisClient } from './redis-client.ts'
+import { createRedisClient, type RedisClient } from './redis-client.ts'
 import { redisCause } from './redis-fault.ts'
 import { createRedisLink } from './redis-link.ts'
 import { createScripts, unmarked } from './redis-script.ts'
@@ -19,21 +19,21 @@ import type { RedisHandle, Script } from './store-handle.ts'
 import type { OpenOptions, RedisSettings } from './store-settings.ts'
 import { StoreRefused, StoreUnavailable } from './store-unavailable.ts'
 
-const firstConnectionMs = 5000
 /** Refused like any other write, and leaves nothing. */
 const probeLua = `
 redis.call('SET', KEYS[1], '')
 redis.call('DEL', KEYS[1])
 `
-const finalRefusal = /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password)|CERT|SIGNATURE/
 
 /** Connects and adopts or writes the marker; StoreUnavailable when Redis does not answer, StoreRefused when it must not be used. */
 export async function openRedis(settings: RedisSettings, options: OpenOptions): Promise<RedisHandle> {
   const client = await connectRedis(settings, options)
   try {
-    return createRedisHandle(client, await adoptMarker(client, options), options)
+    const connection = await onlyConnection(client)
+    const adopted = await adoptMarker(connection, options)
+    return createRedisHandle(connection, adopted, { ...options, close: () => client.close() })
   } catch (error) {
-    client.disconnect()
+    await client.close()
     throw asUnavailable(error)
   }
 }
@@ -43,17 +43,22 @@ export async function confirmRedisMarker(settings: RedisSettings, options: OpenO
   const client = await connectRedis(settings, options)
   const key = markerKey(options)
   try {
-    const marker = confirmedMarker(parseMarker(await client.get(key)), options)
-    await client.set(key, JSON.stringify(marker))
+    const connection = await onlyConnection(client)
+    const marker = confirmedMarker(parseMarker(await connection.get(key)), options)
+    await connection.set(key, JSON.stringify(marker))
     return marker
   } catch (error) {
     throw asUnavailable(error)
   } finally {
-    client.disconnect()
+    await client.close()
   }
 }
 
-function createRedisHandle(client: Redis, adopted: Adopted, options: OpenOptions): RedisHandle {
+function createRedisHandle(
+  client: Redis,
+  adopted: Adopted,
+  options: OpenOptions & Pick<RedisClient, 'close'>,
+): RedisHandle {
   const key = markerKey(options)
   const guard = createMarkerGuard(adopted.marker, options)
   const link = createRedisLink(client, options.logger)
@@ -122,9 +127,7 @@ function createRedisHandle(client: Redis, adopted: Adopted, options: OpenOptions
     probeWrite: onceASecond(async () => {
       await probe([`${key}:probe`], [])
     }, options.now),
-    async close() {
-      await client.quit().catch(() => client.disconnect())
-    },
+    close: options.close,
   }
 }
 
@@ -133,36 +136,22 @@ function refuseUnmarked(answer: unknown): unknown {
   return answer
 }
 
-async function connectRedis(settings: RedisSettings, options: OpenOptions): Promise<Redis> {
+async function connectRedis(settings: RedisSettings, options: OpenOptions): Promise<RedisClient> {
   const client = createRedisClient(settings, { name: options.service, logger: options.logger })
   try {
-    await firstConnection(client)
+    await client.connect()
     return client
   } catch (error) {
-    client.disconnect()
+    await client.close()
     throw error
   }
 }
 
-/** Waits for a server that is still starting, but not for one that refuses our password or whose certificate we refuse. */
-function firstConnection(client: Redis): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let cause = 'no answer'
-    const giveUp = (): void => reject(new StoreUnavailable(`Redis cannot be reached: ${cause}`))
-    const timer = setTimeout(giveUp, firstConnectionMs)
-    client.once('ready', () => {
-      clearTimeout(timer)
-      resolve()
-    })
-    client.on('error', (error: Error) => {
-      cause = redisCause(error)
-      if (!finalRefusal.test(`${error.message} ${cause}`)) return
-      clearTimeout(timer)
-      giveUp()
-    })
-    // Reported by the listener above.
-    client.connect().catch(() => {})
-  })
+/** The one connection of a server; what a handle does on a Cluster goes to the first master alone. */
+async function onlyConnection(client: RedisClient): Promise<Redis> {
+  const [connection] = await client.masters()
+  if (!connection) throw new StoreUnavailable('no master of Redis answers')
+  return connection
 }
 
 type Adopted = { marker: Marker; /** As it stands in Redis. */ text: string }

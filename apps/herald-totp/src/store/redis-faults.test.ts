@@ -31,7 +31,7 @@ describe.skipIf(locateRedisBinary() === undefined)('the store on a failing Redis
   beforeEach(async () => {
     server = await startRedis({ appendOnly: true })
     proxy = await createFaultProxy(server)
-    testStore = openedBy({ engine: 'redis', host: '127.0.0.1', port: proxy.port, db: 0 })
+    testStore = openedBy(redisSettings(`redis://127.0.0.1:${proxy.port}`))
   })
 
   afterEach(async () => {

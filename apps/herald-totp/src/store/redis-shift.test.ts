@@ -28,7 +28,7 @@ describe.skipIf(locateRedisBinary() === undefined)('the store on a Redis whose r
   async function openBoth() {
     const proxy = await createLossyProxy(server)
     const direct = await openedBy(redisSettings(server.url)).open()
-    const store = await openedBy({ engine: 'redis', host: '127.0.0.1', port: proxy.port, db: 0 }).open()
+    const store = await openedBy(redisSettings(`redis://127.0.0.1:${proxy.port}`)).open()
     return { proxy, store, direct }
   }
 
