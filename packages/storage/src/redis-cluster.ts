@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis'
+import { Command, Redis } from 'ioredis'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RedisClient, RedisClientDeps } from './redis-client.ts'
 import { redisOptions } from './redis-options.ts'
@@ -20,7 +20,7 @@ const searchMs = 250
 export function createClusterClient(settings: ClusterSettings, deps: RedisClientDeps): RedisClient {
   const options = redisOptions(settings, deps)
   const nodes = new Map<string, Node>()
-  let masters: readonly Address[] = []
+  let masters: Address[] = []
   let refreshing: Promise<void> | undefined
   let searching = false
   let closed = false
@@ -60,9 +60,9 @@ export function createClusterClient(settings: ClusterSettings, deps: RedisClient
     try {
       masters = await Promise.any([...addresses.values()].map((address) => askSlots(options, address)))
     } catch (error) {
-      const [cause] = (error as AggregateError).errors as unknown[]
-      report.failed(cause)
-      throw cause
+      const causes = (error as AggregateError).errors as unknown[]
+      causes.forEach(report.failed)
+      throw causes[0]
     }
     if (closed) return
     for (const address of serving().values()) nodeAt(address)
@@ -87,7 +87,7 @@ export function createClusterClient(settings: ClusterSettings, deps: RedisClient
   async function follow(redirection: Redirection, slot: number): Promise<Address | undefined> {
     if (redirection.kind === 'again') await delay(tryAgainMs)
     if (redirection.kind === 'moved') {
-      masters = masters.with(slot, redirection.address)
+      masters[slot] = redirection.address
       void refresh().catch(() => {})
     }
     return redirection.kind === 'ask' ? redirection.address : masters[slot]
@@ -109,7 +109,7 @@ export function createClusterClient(settings: ClusterSettings, deps: RedisClient
         const { connection, opened } = nodeAt(address)
         if (connection.status !== 'ready') await opened
         try {
-          if (asking) connection.asking().catch(() => {})
+          if (asking) void letIn(connection)
           return await operation(connection)
         } catch (error) {
           const redirection = readRedirection(error, slot, address.host)
@@ -130,6 +130,11 @@ export function createClusterClient(settings: ClusterSettings, deps: RedisClient
       )
     },
   }
+}
+
+/** Has the connection's next command run where its slot is still on its way to; goes out ahead of what is pipelined. */
+async function letIn(connection: Redis): Promise<void> {
+  await (connection.sendCommand(new Command('asking')) as Promise<unknown>).catch(() => {})
 }
 
 /** On a connection of its own. Throws also when the node does not think that the Cluster works. */

@@ -4,7 +4,7 @@ import { StoreUnavailable } from './store-unavailable.ts'
 
 const firstConnectionMs = 5000
 const finalRefusal =
-  /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password|ERR This instance has cluster)|CERT|SIGNATURE/
+  /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password|ERR This instance has cluster)|CERT|SIGNATURE|UNKNOWN_MASTER/
 
 /** Tells the log once that Redis cannot be reached and once that it can be again, however many connections say so. */
 export type RedisReport = {

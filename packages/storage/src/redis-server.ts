@@ -16,11 +16,10 @@ export function createServerClient(settings: ServerSettings, deps: RedisClientDe
       : { host: settings.host, port: settings.port }
   const connection = new Redis({ ...redisOptions(settings, deps), ...way, db: settings.db })
   const report = createRedisReport(deps.logger, () => connection.status === 'ready')
-  connection.on('error', report.failed)
+  const watch = settings.topology === 'sentinel' ? watchSentinels(settings, connection, deps.name) : undefined
+  connection.on('error', (error: Error) => (watch?.causesOf(error) ?? [error]).forEach(report.failed))
   connection.on('ready', report.mended)
   deps.onConnection?.(connection)
-  const unwatch =
-    settings.topology === 'sentinel' ? watchSentinels(settings, connection, deps.name) : () => {}
 
   return {
     settings,
@@ -33,7 +32,7 @@ export function createServerClient(settings: ServerSettings, deps: RedisClientDe
     send: (_key, operation) => operation(connection),
     masters: async () => [connection],
     async close() {
-      unwatch()
+      watch?.stop()
       await connection.quit().catch(() => connection.disconnect())
     },
   }
