@@ -100,7 +100,7 @@ export async function startRedisSentinel({
     async failover() {
       const before = await master()
       const [sentinel] = sentinels
-      if (sentinel) await askRedis(sentinel, startFailover)
+      if (sentinel) await askRedis(sentinel, (admin) => sentinelCommand(admin, 'failover'))
       while ((await master()) === before) await delay(50)
     },
     async killMaster() {
@@ -109,10 +109,7 @@ export async function startRedisSentinel({
       return victim
     },
     async cutOff(server) {
-      await askRedis(server, async (admin) => {
-        await admin.acl('SETUSER', watcher, 'off')
-        await admin.client('KILL', 'USER', watcher)
-      })
+      await askRedis(server, (admin) => admin.acl('SETUSER', watcher, '-@all'))
     },
     async stop() {
       await Promise.all([...sentinels, ...servers].map((one) => one.stop()))
@@ -133,14 +130,18 @@ function sentinelLines(
   ]
 }
 
+/** Waits until a failover could begin: a sentinel promotes only a replica whose own account of itself it has read. */
 async function knowsAll(admin: Redis, replicas: number, sentinels: number): Promise<void> {
-  const count = async (what: string) => (await sentinelCommand(admin, what)).length
-  while ((await count('replicas')) < replicas || (await count('sentinels')) < sentinels) await delay(50)
+  const isGood = async () => {
+    const found = (await sentinelCommand(admin, 'replicas')) as string[][]
+    const good = found.map(toFields).filter((fields) => fields['master-link-status'] === 'ok')
+    return good.length >= replicas && good.every(({ flags }) => flags === 'slave')
+  }
+  while (!(await isGood()) || (await sentinelCommand(admin, 'sentinels')).length < sentinels) await delay(50)
 }
 
-/** Not before the sentinel has looked closely at a replica, which takes it a moment. */
-async function startFailover(admin: Redis): Promise<void> {
-  while (!(await sentinelCommand(admin, 'failover').then(Boolean, () => false))) await delay(50)
+function toFields(reply: readonly string[]): Record<string, string> {
+  return Object.fromEntries(reply.flatMap((text, at) => (at % 2 === 0 ? [[text, reply[at + 1] ?? '']] : [])))
 }
 
 async function sentinelCommand(admin: Redis, command: string): Promise<unknown[]> {
