@@ -22,8 +22,6 @@ export type RedisClientDeps = {
   /** What Redis calls the connections. */
   name: string
   logger: StoreLogger
-  /** Whether commands of one tick share a write; they do unless told. */
-  autoPipelining?: boolean
   /** Called for each connection when it is made and before it connects; it stays the same one when it connects anew. */
   onConnection?: (connection: Redis) => void
 }

@@ -18,7 +18,7 @@ const searchMs = 250
  * sends commands later than their callers wait, sends some of them twice, and follows no redirection of pipelined ones.
  */
 export function createClusterClient(settings: ClusterSettings, deps: RedisClientDeps): RedisClient {
-  const options = redisOptions(settings, deps)
+  const options = redisOptions(settings, deps.name)
   const nodes = new Map<string, Node>()
   let masters: Address[] = []
   let refreshing: Promise<void> | undefined

@@ -6,10 +6,7 @@ export const patienceMs = 1000
 const reconnectMaxMs = 1000
 
 /** Of a connection that fails fast, reconnects forever and never sends a command twice. Not connected yet. */
-export function redisOptions(
-  settings: RedisSettings,
-  { name, autoPipelining = true }: { name: string; autoPipelining?: boolean },
-) {
+export function redisOptions(settings: RedisSettings, name: string) {
   return {
     connectionName: name,
     protocol: 2,

@@ -85,7 +85,8 @@ describe.skipIf(locateRedisBinary() === undefined)('a client behind Sentinels', 
     'says so when %s',
     async (_, over, cause) => {
       const [sentinel] = redis.sentinels
-      if (sentinel) await askRedis(sentinel, (admin) => admin.acl('SETUSER', 'default', 'resetpass', '>s3cret'))
+      if (sentinel)
+        await askRedis(sentinel, (admin) => admin.acl('SETUSER', 'default', 'resetpass', '>s3cret'))
       const right = cause === 'UNKNOWN_MASTER' ? { sentinelPassword: { reveal: () => 's3cret' } } : {}
       await expect(connect({ ...redis.settings, ...right, ...over })).rejects.toMatchObject({
         ...unavailable,

@@ -21,7 +21,7 @@ export function watchSentinels(
   const failures = new Map<Redis, Error>()
   const sentinels = settings.sentinels.map((address) => {
     const sentinel = new Redis({
-      ...redisOptions(settings, { name }),
+      ...redisOptions(settings, name),
       ...address,
       username: sentinelUsername,
       password: sentinelPassword?.reveal(),
@@ -44,7 +44,7 @@ export function watchSentinels(
   return {
     causesOf(error) {
       if (!error.message.startsWith('All sentinels are unreachable')) return [error]
-      if (!error.message.includes('Last error')) return [unknownMaster]
+      if (error.message.includes('No such master')) return [unknownMaster]
       return failures.size > 0 ? [...failures.values()] : [error]
     },
     stop: () => sentinels.forEach((sentinel) => sentinel.disconnect()),

@@ -14,7 +14,7 @@ export function createServerClient(settings: ServerSettings, deps: RedisClientDe
     settings.topology === 'sentinel'
       ? sentinelOptions(settings)
       : { host: settings.host, port: settings.port }
-  const connection = new Redis({ ...redisOptions(settings, deps), ...way, db: settings.db })
+  const connection = new Redis({ ...redisOptions(settings, deps.name), ...way, db: settings.db })
   const report = createRedisReport(deps.logger, () => connection.status === 'ready')
   const watch = settings.topology === 'sentinel' ? watchSentinels(settings, connection, deps.name) : undefined
   connection.on('error', (error: Error) => (watch?.causesOf(error) ?? [error]).forEach(report.failed))
