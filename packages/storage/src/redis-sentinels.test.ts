@@ -11,7 +11,7 @@ import { createRedisClient, type RedisClient } from './redis-client.ts'
 import type { RedisSettings } from './store-settings.ts'
 
 /** How long a failover may take, from the loss of the master to the first write on the next. */
-const failoverMs = 5000
+const failoverMs = 10_000
 
 describe.skipIf(locateRedisBinary() === undefined)('a client behind Sentinels', () => {
   let redis: RedisSentinel
@@ -78,23 +78,17 @@ describe.skipIf(locateRedisBinary() === undefined)('a client behind Sentinels', 
   })
 
   it.each([
-    ['no sentinel answers', { sentinels: [nowhere] }, 'ECONNREFUSED'],
     ['none knows the master', { master: 'stranger' }, 'UNKNOWN_MASTER'],
     ['they refuse the password', { sentinelPassword: { reveal: () => 'wrong' } }, 'WRONGPASS'],
-  ])(
-    'says so when %s',
-    async (_, over, cause) => {
-      const [sentinel] = redis.sentinels
-      if (sentinel)
-        await askRedis(sentinel, (admin) => admin.acl('SETUSER', 'default', 'resetpass', '>s3cret'))
-      const right = cause === 'UNKNOWN_MASTER' ? { sentinelPassword: { reveal: () => 's3cret' } } : {}
-      await expect(connect({ ...redis.settings, ...right, ...over })).rejects.toMatchObject({
-        ...unavailable,
-        message: `Redis cannot be reached: ${cause}`,
-      })
-    },
-    15_000,
-  )
+  ])('says so when %s', async (_, over, cause) => {
+    const [sentinel] = redis.sentinels
+    if (sentinel) await askRedis(sentinel, (admin) => admin.acl('SETUSER', 'default', 'resetpass', '>s3cret'))
+    const right = cause === 'UNKNOWN_MASTER' ? { sentinelPassword: { reveal: () => 's3cret' } } : {}
+    await expect(connect({ ...redis.settings, ...right, ...over })).rejects.toMatchObject({
+      ...unavailable,
+      message: `Redis cannot be reached: ${cause}`,
+    })
+  })
 })
 
 const unavailable = { code: 'STORE_UNAVAILABLE' }

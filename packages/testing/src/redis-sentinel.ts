@@ -124,7 +124,7 @@ function sentinelLines(
   return [
     `sentinel monitor ${name} ${master.host} ${master.port} ${quorum}`,
     `sentinel down-after-milliseconds ${name} ${downAfterMs}`,
-    `sentinel failover-timeout ${name} 5000`,
+    `sentinel failover-timeout ${name} 2000`,
     `sentinel auth-user ${name} ${watcher}`,
     `sentinel auth-pass ${name} ${watcher}`,
   ]
