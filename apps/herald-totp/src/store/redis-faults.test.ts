@@ -1,6 +1,7 @@
 import {
   createFaultProxy,
   locateRedisBinary,
+  redisSettings,
   startRedis,
   type FaultProxy,
   type RedisServer,
