@@ -77,6 +77,32 @@ describe.skipIf(locateRedisBinary() === undefined)('a client behind Sentinels', 
     )
   })
 
+  it('comes to the Sentinels as a user that may do what it needs and nothing else', async () => {
+    const [sentinel] = redis.sentinels
+    if (!sentinel) throw new Error('there is no sentinel')
+    const commands = ['sentinel|get-master-addr-by-name', 'sentinel|sentinels', 'subscribe', 'client|setname']
+    const rules = [
+      'on',
+      '>s3cret',
+      'resetkeys',
+      '&+switch-master',
+      '-@all',
+      ...commands.map((name) => `+${name}`),
+    ]
+    await askRedis(sentinel, async (admin) => {
+      await admin.acl('SETUSER', 'asker', ...rules)
+      await admin.acl('SETUSER', 'default', 'resetpass', '>another')
+    })
+    const own = { sentinelUsername: 'asker', sentinelPassword: { reveal: () => 's3cret' } }
+    const client = await connect({ ...redis.settings, ...own })
+    expect(await count(client)).toBe(1)
+    const admin = { url: `redis://:another@127.0.0.1:${sentinel.port}` }
+    await expect
+      .poll(() => askRedis(admin, (asked) => asked.client('LIST')))
+      .toMatch(/ name=test .* sub=1 .* user=asker /)
+    expect(await askRedis(admin, (asked) => asked.acl('LOG'))).toEqual([])
+  })
+
   it.each([
     ['none knows the master', { master: 'stranger' }, 'UNKNOWN_MASTER'],
     ['they refuse the password', { sentinelPassword: { reveal: () => 'wrong' } }, 'WRONGPASS'],
