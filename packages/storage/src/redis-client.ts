@@ -15,6 +15,8 @@ export type RedisClient = {
   send<T>(key: string, operation: (connection: Redis) => Promise<T>): Promise<T>
   /** A connection to every master there is now; on a Cluster it is asked for them. */
   masters(): Promise<Redis[]>
+  /** A slot of every master there is now, on a Cluster; one of any number elsewhere. */
+  slots(): Promise<number[]>
   close(): Promise<void>
 }
 

@@ -123,6 +123,11 @@ export function createClusterClient(settings: ClusterSettings, deps: RedisClient
       await refresh()
       return [...serving().values()].map((address) => nodeAt(address).connection)
     },
+    async slots() {
+      await refresh()
+      const names = masters.map(nameOf)
+      return [...serving().keys()].map((name) => names.indexOf(name))
+    },
     async close() {
       closed = true
       await Promise.all(

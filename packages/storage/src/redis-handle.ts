@@ -1,22 +1,16 @@
 import type { Redis } from 'ioredis'
-import {
-  assertSchema,
-  confirmedMarker,
-  createMarkerGuard,
-  layouts,
-  logCreated,
-  newMarker,
-  parseMarker,
-  refusals,
-  type Marker,
-} from './marker.ts'
+import { createMarkerGuard, type Marker } from './marker.ts'
 import { onceASecond } from './once-a-second.ts'
+import { acknowledgedScript } from './redis-acknowledgement.ts'
 import { createRedisClient, type RedisClient } from './redis-client.ts'
 import { redisCause } from './redis-fault.ts'
-import { createRedisLink } from './redis-link.ts'
-import { createScripts, unmarked } from './redis-script.ts'
+import { createRedisLink, type RedisLink } from './redis-link.ts'
+import { adoptMarker, confirmMarkers, markerKeys, type MarkerKeys } from './redis-marker.ts'
+import { createRecognition } from './redis-recognition.ts'
+import { createRunner, type Run } from './redis-runner.ts'
+import { createScripts, type Call } from './redis-script.ts'
 import type { RedisHandle, Script } from './store-handle.ts'
-import type { OpenOptions, RedisSettings } from './store-settings.ts'
+import type { OpenOptions, RedisSettings, StoreLogger } from './store-settings.ts'
 import { StoreRefused, StoreUnavailable } from './store-unavailable.ts'
 
 /** Refused like any other write, and leaves nothing. */
@@ -27,180 +21,137 @@ redis.call('DEL', KEYS[1])
 
 /** Connects and adopts or writes the marker; StoreUnavailable when Redis does not answer, StoreRefused when it must not be used. */
 export async function openRedis(settings: RedisSettings, options: OpenOptions): Promise<RedisHandle> {
-  const client = await connectRedis(settings, options)
+  const parts = createClients(settings, options)
+  const { clients } = parts
+  const keys = markerKeys(settings, options)
   try {
-    const connection = await onlyConnection(client)
-    const adopted = await adoptMarker(connection, options)
-    return createRedisHandle(connection, adopted, { ...options, close: () => client.close() })
+    await Promise.all(clients.map((client) => client.connect()))
+    const marker = await adoptMarker(clients[0], keys, options)
+    const handle = createRedisHandle(parts, keys, marker, options)
+    await handle.ping()
+    return handle
   } catch (error) {
-    await client.close()
-    throw asUnavailable(error)
+    await closeAll(clients)
+    return unavailable(error)
   }
 }
 
 /** Writes the marker that an operator vouches for. */
 export async function confirmRedisMarker(settings: RedisSettings, options: OpenOptions): Promise<Marker> {
-  const client = await connectRedis(settings, options)
-  const key = markerKey(options)
+  const client = createRedisClient(settings, { name: options.service, logger: options.logger })
   try {
-    const connection = await onlyConnection(client)
-    const marker = confirmedMarker(parseMarker(await connection.get(key)), options)
-    await connection.set(key, JSON.stringify(marker))
-    return marker
+    await client.connect()
+    return await confirmMarkers(client, markerKeys(settings, options), options)
   } catch (error) {
-    throw asUnavailable(error)
+    return unavailable(error)
   } finally {
     await client.close()
   }
 }
 
+type Parts = {
+  clients: Clients
+  linkOf: (connection: Redis) => RedisLink
+  /** Grows when a connection is made or lost. */
+  changes: () => number
+}
+
+/** What the first client says of Redis need not be said twice. */
+const silent: StoreLogger = { debug() {}, info() {}, warn() {}, error() {} }
+
+/** The second does, on connections of its own, what others must not wait behind. */
+type Clients = readonly [RedisClient, RedisClient]
+
+function createClients(settings: RedisSettings, { service, logger }: OpenOptions): Parts {
+  const links = new WeakMap<Redis, RedisLink>()
+  let changes = 0
+  const create = (report: StoreLogger) =>
+    createRedisClient(settings, {
+      name: service,
+      logger: report,
+      onConnection(connection) {
+        links.set(connection, createRedisLink(connection, logger))
+        changes++
+        connection.on('close', () => changes++)
+      },
+    })
+  function linkOf(connection: Redis): RedisLink {
+    const link = links.get(connection)
+    if (!link) throw new Error('not a connection of ours')
+    return link
+  }
+  return { clients: [create(logger), create(silent)], linkOf, changes: () => changes }
+}
+
 function createRedisHandle(
-  client: Redis,
-  adopted: Adopted,
-  options: OpenOptions & Pick<RedisClient, 'close'>,
+  { clients, linkOf, changes }: Parts,
+  keys: MarkerKeys,
+  marker: Marker,
+  options: OpenOptions,
 ): RedisHandle {
-  const key = markerKey(options)
-  const guard = createMarkerGuard(adopted.marker, options)
-  const link = createRedisLink(client, options.logger)
-  const scripts = createScripts(link, options.randomBytes)
-  const getMarker = scripts.bare(`return redis.call('GET', KEYS[1])`)
-  let { text } = adopted
-  // What stands behind the address may be another server after a reconnect: nothing is sent before the marker was read on
-  // this very connection.
-  let recognised: number | undefined = link.number()
-  let recognition: Promise<void> | undefined
+  const [client, patient] = clients
+  const scripts = createScripts(options.randomBytes)
+  const guard = createMarkerGuard(marker, options)
+  const recognise = createRecognition({ ...options, linkOf, scripts, guard })
+  const run = createRunner({ client, linkOf, recognise })
+  const runPatiently = createRunner({ client: patient, linkOf, recognise })
 
-  async function readMarker(): Promise<void> {
-    const current = link.number()
-    const found = (await getMarker([key], [])) as string
-    recognised = undefined
-    guard.check(found)
-    text = found
-    recognised = current
+  /** Every master is ours, and the replies before this one on its connection were those that were asked for. */
+  async function vouch(): Promise<void> {
+    const slots = await client.slots()
+    await Promise.all(slots.flatMap((slot) => clients.map((each) => recognise(each, keys.ofSlot(slot)))))
   }
 
-  async function recognise(): Promise<void> {
-    await (recognition ??= readMarker().finally(() => (recognition = undefined)))
-  }
-
-  async function run<T>(operation: () => Promise<T>): Promise<T> {
-    try {
-      if (recognised !== link.number()) await recognise()
-      return await operation()
-    } catch (error) {
-      throw asUnavailable(error)
+  function prepare(through: Run, call: Call): Script {
+    return (hashKeys, args) => {
+      const markerKey = keys.beside(hashKeys[0] ?? '')
+      return through(markerKey, (link, { text, floorAt }) =>
+        call(link, [...hashKeys, markerKey], [...args, floorAt ?? '', text]),
+      ).catch(unavailable)
     }
   }
 
-  function script(lua: string): Script {
-    const call = scripts.marked(lua)
-    return (keys, args) =>
-      run(async () => {
-        const answer = await call([...keys, key], [...args, text])
-        if (answer !== unmarked) return answer
-        // Nothing was done, so the call may be sent again if the marker is still one of ours.
-        await recognise()
-        return refuseUnmarked(await call([...keys, key], [...args, text]))
-      })
+  async function readHash(key: string): Promise<readonly string[]> {
+    const reply = await run(keys.beside(key), (link) => link.send('HGETALL', [key]))
+    if (Array.isArray(reply)) return reply as string[]
+    await recognise(client, keys.beside(key))
+    throw new StoreUnavailable('Redis gave no hash')
   }
 
-  const probe = script(probeLua)
+  async function runMarked<T>(operation: (through: RedisClient) => Promise<T>): Promise<T> {
+    await vouch()
+    const before = changes()
+    const answer = await operation(client)
+    await vouch()
+    if (changes() !== before) throw new StoreUnavailable('a connection to Redis was lost')
+    return answer
+  }
+
+  const probe = prepare(run, scripts.marked(probeLua))
   return {
     engine: 'redis',
     keyPrefix: options.keyPrefix ?? '',
     client,
-    script,
-    readHash: (hash) =>
-      run(async () => {
-        const reply = await link.send('HGETALL', [hash])
-        if (Array.isArray(reply)) return reply as string[]
-        await readMarker()
-        throw new StoreUnavailable('Redis gave no hash')
-      }),
-    runMarked: (operation) =>
-      run(async () => {
-        link.gather()
-        const [answer] = await Promise.all([operation(client), readMarker()])
-        return answer
-      }),
-    ping: () => run(readMarker),
+    script: (lua) => prepare(run, scripts.marked(lua)),
+    acknowledgedScript: (lua) =>
+      prepare(runPatiently, acknowledgedScript(scripts, lua, client.settings.ackReplicas)),
+    readHash: (key) => readHash(key).catch(unavailable),
+    runMarked: (operation) => runMarked(operation).catch(unavailable),
+    ping: () => vouch().catch(unavailable),
     probeWrite: onceASecond(async () => {
-      await probe([`${key}:probe`], [])
+      const slots = await client.slots().catch(unavailable)
+      await Promise.all(slots.map((slot) => probe([`${keys.ofSlot(slot)}:probe`], [])))
     }, options.now),
-    close: options.close,
+    close: () => closeAll(clients),
   }
 }
 
-function refuseUnmarked(answer: unknown): unknown {
-  if (answer === unmarked) throw new StoreUnavailable('the marker of the store keeps changing')
-  return answer
-}
-
-async function connectRedis(settings: RedisSettings, options: OpenOptions): Promise<RedisClient> {
-  const client = createRedisClient(settings, { name: options.service, logger: options.logger })
-  try {
-    await client.connect()
-    return client
-  } catch (error) {
-    await client.close()
-    throw error
-  }
-}
-
-/** The one connection of a server; what a handle does on a Cluster goes to the first master alone. */
-async function onlyConnection(client: RedisClient): Promise<Redis> {
-  const [connection] = await client.masters()
-  if (!connection) throw new StoreUnavailable('no master of Redis answers')
-  return connection
-}
-
-type Adopted = { marker: Marker; /** As it stands in Redis. */ text: string }
-
-async function adoptMarker(client: Redis, options: OpenOptions): Promise<Adopted> {
-  const key = markerKey(options)
-  const found = await client.get(key)
-  if (found === null) {
-    const refusal = await unmarkedData(client, options)
-    const created = newMarker(options)
-    // Another replica's first start may have come in between; its marker counts then.
-    if (refusal !== undefined && (await client.exists(key)) === 0) throw new StoreRefused(refusal)
-    if (refusal === undefined && (await client.set(key, JSON.stringify(created), 'NX')) !== null)
-      logCreated(created, options)
-  }
-  const text = found ?? (await client.get(key))
-  const marker = parseMarker(text)
-  if (text === null || !marker)
-    throw new StoreRefused(
-      'the marker of the store cannot be read; after checking it run `main.js store confirm`',
-    )
-  assertSchema(marker, options.schema)
-  return { marker, text }
-}
-
-async function unmarkedData(client: Redis, options: OpenOptions): Promise<string | undefined> {
-  const { ours, predecessor } = layouts[options.service]
-  const prefix = options.keyPrefix ?? ''
-  if (await holds(client, prefix + ours)) return refusals.damaged
-  if (predecessor !== undefined && (await holds(client, prefix + predecessor))) return refusals.predecessor
-  return undefined
-}
-
-async function holds(client: Redis, pattern: string): Promise<boolean> {
-  let cursor = '0'
-  do {
-    const [next, keys] = await client.scan(cursor, 'MATCH', pattern, 'COUNT', 1000)
-    if (keys.length > 0) return true
-    cursor = next
-  } while (cursor !== '0')
-  return false
-}
-
-function markerKey(options: OpenOptions): string {
-  return (options.keyPrefix ?? '') + layouts[options.service].marker
+async function closeAll(clients: Clients): Promise<void> {
+  await Promise.all(clients.map((client) => client.close()))
 }
 
 /** ioredis' errors carry the command's arguments, and so may their text; what leaves here names the cause alone. */
-function asUnavailable(error: unknown): Error {
-  if (error instanceof StoreUnavailable || error instanceof StoreRefused) return error
-  return new StoreUnavailable(`Redis does not answer as it should: ${redisCause(error)}`)
+function unavailable(error: unknown): never {
+  if (error instanceof StoreUnavailable || error instanceof StoreRefused) throw error
+  throw new StoreUnavailable(`Redis does not answer as it should: ${redisCause(error)}`)
 }

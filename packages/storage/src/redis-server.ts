@@ -31,6 +31,7 @@ export function createServerClient(settings: ServerSettings, deps: RedisClientDe
     },
     send: (_key, operation) => operation(connection),
     masters: async () => [connection],
+    slots: async () => [0],
     async close() {
       watch?.stop()
       await connection.quit().catch(() => connection.disconnect())

@@ -1,12 +1,12 @@
 import type { Address } from './store-settings.ts'
 
-const slots = 16_384
+export const slotCount = 16_384
 
 /** The Cluster slot of a key: that of its `{tag}` where it has one. */
 export function slotOf(key: string): number {
   const open = key.indexOf('{')
   const close = open === -1 ? -1 : key.indexOf('}', open + 1)
-  return crc16(close > open + 1 ? key.slice(open + 1, close) : key) % slots
+  return crc16(close > open + 1 ? key.slice(open + 1, close) : key) % slotCount
 }
 
 /** What a Cluster node answers in place of running a command. */
@@ -32,6 +32,17 @@ export function readSlots(reply: unknown, askedHost: string): Address[] {
   }
   return masters
 }
+
+/** A short text that has the slot, for keys that must lie in it. */
+export function tagOf(slot: number): string {
+  for (let number = 0; tags.size < slotCount; number++) {
+    const text = number.toString(36)
+    if (!tags.has(slotOf(text))) tags.set(slotOf(text), text)
+  }
+  return tags.get(slot) ?? ''
+}
+
+const tags = new Map<number, string>()
 
 /** CRC-16/XMODEM. */
 function crc16(text: string): number {
