@@ -5,7 +5,10 @@ import { createDigests } from './digests.ts'
 import { storePolicy } from './domain/throttle.ts'
 import { openTotpStore, type OpenTotpStore } from './store/open-totp-store.ts'
 
-type Deps = Pick<OpenOptions, 'now' | 'randomBytes' | 'logger' | 'busyTimeoutMs' | 'syncAtClose'>
+type Deps = Pick<
+  OpenOptions,
+  'now' | 'randomBytes' | 'logger' | 'busyTimeoutMs' | 'syncAtClose' | 'noticesStops'
+>
 
 /** Opens the store with the budgets of the settings. Throws a ConfigError when it must not be used as it is. */
 export async function openConfiguredStore(settings: Settings, deps: Deps): Promise<OpenTotpStore> {
@@ -13,7 +16,7 @@ export async function openConfiguredStore(settings: Settings, deps: Deps): Promi
   try {
     return await openTotpStore(settings.store, {
       ...deps,
-      policy: storePolicy(settings.limits),
+      policy: storePolicy(settings.limits, settings.app.totp),
       unknownSlot: (subject) => digest('unknown', subject).readUInt16BE(),
     })
   } catch (error) {

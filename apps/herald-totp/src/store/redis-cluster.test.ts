@@ -1,50 +1,22 @@
-import type { RedisHandle, Script } from '@herald/storage'
 import { locateRedisBinary, startRedisCluster, type RedisCluster } from '@herald/testing'
-import { Cluster, type Redis } from 'ioredis'
-import { randomBytes } from 'node:crypto'
-import { beforeAll, describe, expect, it } from 'vitest'
-import { createTotpStore } from './open-totp-store.ts'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { OpenTotpStore } from './open-totp-store.ts'
 import { createSealedRecords, type SealedRecord } from './sealed-records.ts'
-import type { TotpStore } from './store.ts'
-import { enrol, newEnrollment, policy, rightCode, slotOf, start, stepAt } from './totp-store.fixture.ts'
-
-/** A handle over a Cluster, without the marker. */
-function handleOf(cluster: Cluster): RedisHandle {
-  const client = cluster as unknown as Redis
-  const script =
-    (lua: string): Script =>
-    (keys, args) =>
-      cluster.eval(lua, keys.length, ...keys, ...args)
-  const nothing = async () => {}
-  return {
-    engine: 'redis',
-    keyPrefix: '',
-    client,
-    script,
-    readHash: (hash) => cluster.call('HGETALL', hash) as Promise<string[]>,
-    runMarked: (operation) => operation(client),
-    ping: nothing,
-    probeWrite: nothing,
-    close: nothing,
-  }
-}
+import { enrol, newEnrollment, openedBy, rightCode, start, stepAt } from './totp-store.fixture.ts'
 
 const nextStep = start + 30_000
 
 describe.skipIf(locateRedisBinary() === undefined)('the store on a Cluster', () => {
   let servers: RedisCluster
-  let handle: RedisHandle
-  let store: TotpStore
+  let store: OpenTotpStore
 
   beforeAll(async () => {
     servers = await startRedisCluster()
-    const cluster = new Cluster(servers.nodes)
-    handle = handleOf(cluster)
-    store = createTotpStore(handle, { policy, unknownSlot: slotOf, randomBytes })
-    return async () => {
-      cluster.disconnect()
-      await servers.stop()
-    }
+    return servers.stop
+  })
+
+  beforeEach(async () => {
+    store = await openedBy(servers.settings).open()
   })
 
   it('keeps the keys of each verb in one slot', async () => {
@@ -65,12 +37,12 @@ describe.skipIf(locateRedisBinary() === undefined)('the store on a Cluster', () 
       await store.createEnrollment(enrollment, start)
       await store.settleEnrollment(enrollment.id, rightCode(enrollment), start)
     }
-    const records = createSealedRecords(handle)
+    const records = createSealedRecords(store.handle)
     const boxes = async () => {
       const found = new Map<string, SealedRecord>()
       let cursor: string | undefined
       do {
-        const page = await records.page(cursor, 10)
+        const page = await records.page(cursor, 1000)
         for (const record of page.records) found.set(`${record.kind} ${record.id} ${record.subject}`, record)
         cursor = page.cursor
       } while (cursor !== undefined)

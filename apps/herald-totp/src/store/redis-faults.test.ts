@@ -63,7 +63,7 @@ describe.skipIf(locateRedisBinary() === undefined)('the store on a failing Redis
     const verify = async (now: number) => {
       const record = await store.findSubject('alice')
       const verdict = verdictOf(credentialId, stepAt(now))
-      const verification = { subject: 'alice', version: record!.version, verdict, now, stepFloor: 0 }
+      const verification = { subject: 'alice', version: record!.version, verdict, now }
       return store.settleVerification(verification)
     }
     await verify(nextStep)

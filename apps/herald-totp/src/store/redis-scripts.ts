@@ -88,8 +88,8 @@ return isEnrolled
 
 /**
  * KEYS used and, when there is one, challenge; ARGV now, version, guessed, number (step or slot; '' when the code is wrong),
- * credentialId, stepFloor. Answers {outcome, milliseconds to wait or slots}. Every verify runs this, so what the
- * right code of a subject without failures does not need is defined only where it is.
+ * credentialId, periodMs. Answers {outcome, milliseconds to wait or slots}. Every verify runs this, so what the right code
+ * of a subject without failures does not need is defined only where it is.
  */
 export const settleVerificationLua = (policy: StorePolicy): string => `
 local used, challenge = KEYS[1], KEYS[2]
@@ -117,8 +117,12 @@ end
 if guessed == 'totp' then
   local last = tonumber(found[4])
   if not last then return redis.error_reply('DAMAGED the record of what was used does not fit the subject') end
-  if number <= tonumber(ARGV[6]) then return {'floored'} end
   if number <= last then return {'replayed'} end
+  if floorAt then
+    local periodMs = tonumber(ARGV[6])
+    local stepFloor = math.floor(floorAt / periodMs) + ${policy.skew}
+    if number <= stepFloor then return {'floored', math.max((stepFloor + 1) * periodMs - now, 0)} end
+  end
   redis.call('HSET', used, 'step:' .. credentialId, ARGV[4], 'at:' .. credentialId, ARGV[1])
 else
   local slot = string.sub(slots, number + 1, number + 1)

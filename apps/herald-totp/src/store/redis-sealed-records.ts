@@ -39,7 +39,9 @@ export function createRedisSealedRecords(handle: RedisHandle): SealedRecords {
     async page(cursor, count) {
       const found = await handle.runMarked((client) => scanPage(client, `${prefix}*`, { cursor, count }))
       const hashes = found.keys.filter((key) => readers[nameOf(key)])
-      const fields = await handle.runMarked((client) => Promise.all(hashes.map((key) => client.hgetall(key))))
+      const fields = await handle.runMarked((client) =>
+        Promise.all(hashes.map((key) => client.send(key, (connection) => connection.hgetall(key)))),
+      )
       const records = hashes.flatMap((key, index) => readers[nameOf(key)]?.(fields[index] ?? {}) ?? [])
       return { records, visited: found.keys.length, cursor: found.cursor }
     },

@@ -46,7 +46,7 @@ describe.skipIf(locateRedisBinary() === undefined)('the store on a Redis whose r
       const verdict =
         expected === 'wrong' ? ({ kind: 'wrong', guessed: 'totp' } as const) : verdictOf(credentialId, step)
       const settleBy = async (through: OpenTotpStore) => {
-        const verification = { subject, version, verdict, now: nextStep, stepFloor: 0 }
+        const verification = { subject, version, verdict, now: nextStep }
         return (await through.settleVerification(verification)).outcome
       }
       return { subject, version, expected, settleBy, verify: () => settleBy(store) }

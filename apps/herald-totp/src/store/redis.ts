@@ -15,7 +15,6 @@ import {
 import {
   backupSlots,
   byAge,
-  flooredUntil,
   newVersion,
   type Credential,
   type Enrollment,
@@ -65,14 +64,17 @@ export function createRedisStore(handle: RedisHandle, options: StoreOptions): To
 
 function prepareScripts(handle: RedisHandle, { policy }: StoreOptions) {
   const script = (lua: string) => handle.script(lua)
+  const acknowledged = (lua: string) => handle.acknowledgedScript(lua)
   return {
     createEnrollment: script(createEnrollmentLua),
     findEnrollment: script(findEnrollmentLua),
-    settleEnrollment: script(settleEnrollmentLua),
+    failEnrollment: script(settleEnrollmentLua),
+    activateEnrollment: acknowledged(settleEnrollmentLua),
     isEnrolled: script(isEnrolledLua),
     settleUnknown: script(settleUnknownLua(policy)),
     settleVerification: script(settleVerificationLua(policy)),
-    revoke: script(revokeLua),
+    settleBackup: acknowledged(settleVerificationLua(policy)),
+    revoke: acknowledged(revokeLua),
     unlock: script(unlockLua),
     status: script(statusLua),
   }
@@ -137,8 +139,10 @@ async function settleEnrollment(
 ): Promise<'activated' | 'wrong' | 'gone'> {
   const tag = tagOfEnrollmentId(id)
   if (tag === undefined) return 'gone'
-  const activation = verdict.kind === 'wrong' ? [] : activationArguments(verdict, options)
-  const answer = await scripts.settleEnrollment(
+  const isWrong = verdict.kind === 'wrong'
+  const activation = isWrong ? [] : activationArguments(verdict, options)
+  const settle = isWrong ? scripts.failEnrollment : scripts.activateEnrollment
+  const answer = await settle(
     [keys.enrollments(tag), keys.pending(tag), keys.subject(tag), keys.used(tag)],
     [now, id, options.policy.enrollmentFailuresMax, verdict.kind, ...activation],
   )
@@ -170,24 +174,28 @@ async function settleUnknown({ scripts, keys, options }: Deps, verification: Ver
     scripts.isEnrolled([keys.subject(tag), keys.used(tag)], []),
     scripts.settleUnknown([counter], [now, guessedBy(verdict)]),
   ])
-  return isEnrolled === 1 ? { outcome: 'gone' } : toSettled(answer, verification)
+  return isEnrolled === 1 ? { outcome: 'gone' } : toSettled(answer)
 }
 
 async function settleKnown(
   { scripts, keys }: Deps,
-  verification: Verification,
+  { subject, verdict, challenge, now }: Verification,
   version: number,
 ): Promise<Settled> {
-  const { subject, verdict, challenge, now, stepFloor } = verification
   const tag = subjectTag(subject)
   const used = keys.used(tag)
   const isTotp = verdict.kind === 'totp'
-  const number = isTotp ? verdict.step : verdict.kind === 'backup' ? verdict.slot : ''
-  const answer = await scripts.settleVerification(
-    challenge === undefined ? [used] : [used, keys.challenge(tag, challenge)],
-    [now, version, guessedBy(verdict), number, isTotp ? verdict.credentialId : '', stepFloor],
-  )
-  const settled = toSettled(answer, verification)
+  const isBackup = verdict.kind === 'backup'
+  const settle = isBackup ? scripts.settleBackup : scripts.settleVerification
+  const answer = await settle(challenge === undefined ? [used] : [used, keys.challenge(tag, challenge)], [
+    now,
+    version,
+    guessedBy(verdict),
+    isTotp ? verdict.step : isBackup ? verdict.slot : '',
+    isTotp ? verdict.credentialId : '',
+    isTotp ? verdict.periodSeconds * 1000 : '',
+  ])
+  const settled = toSettled(answer)
   // What was used may have been lost alone.
   if (settled.outcome === 'gone') await scripts.isEnrolled([keys.subject(tag), used], [])
   return settled
@@ -235,13 +243,12 @@ function guessedBy(verdict: Verdict): 'totp' | 'backup' {
   return verdict.kind === 'wrong' ? verdict.guessed : verdict.kind
 }
 
-function toSettled(answer: unknown, { verdict, stepFloor, now }: Verification): Settled {
-  const [outcome, found] = answer as [Settled['outcome'], string | number | undefined]
+function toSettled(answer: unknown): Settled {
+  const [outcome, found] = answer as [Settled['outcome'], string | number]
   if (outcome === 'accepted') return { outcome, backupCodesRemaining: slotsLeft(String(found)) }
-  if (outcome === 'locked') return { outcome, retryAfterSeconds: Math.ceil(Number(found) / 1000) }
-  if (outcome !== 'floored') return { outcome }
-  if (verdict.kind !== 'totp') throw damaged()
-  return flooredUntil(stepFloor, verdict, now)
+  if (outcome === 'locked' || outcome === 'floored')
+    return { outcome, retryAfterSeconds: Math.ceil(Number(found) / 1000) }
+  return { outcome }
 }
 
 function slotsLeft(slots = ''): number {

@@ -4,7 +4,6 @@ import { countFailure, failuresAt, noFailures, waitMs, type Failures } from './b
 import { damaged, parseEnrollment, soundRecord } from './record.ts'
 import {
   backupSlots,
-  flooredUntil,
   newVersion,
   type Credential,
   type Enrollment,
@@ -196,14 +195,28 @@ function settleStep(
   verification: Verification,
   verdict: Extract<Verdict, { kind: 'totp' }>,
 ): Settled {
-  const { now, stepFloor } = verification
+  const { now } = verification
   const { credentialId, step } = verdict
   const credential = deps.sql.credential.get(found.tag, credentialId)
   if (!credential) throw damaged()
-  if (step <= stepFloor) return flooredUntil(stepFloor, verdict, now)
   if (step <= Number(credential['last_step'])) return { outcome: 'replayed' }
+  const wait = flooredMs(deps, verdict, now)
+  if (wait !== undefined) return { outcome: 'floored', retryAfterSeconds: Math.ceil(wait / 1000) }
   deps.sql.useStep.run(step, now, found.tag, credentialId)
   return accept(deps, found, verification)
+}
+
+/** Milliseconds until there is a step that may be accepted; undefined when this one is. The same stands in redis-scripts.ts. */
+function flooredMs(
+  { handle, options }: Deps,
+  { periodSeconds, step }: Extract<Verdict, { kind: 'totp' }>,
+  now: number,
+): number | undefined {
+  const { floorAt } = handle
+  if (floorAt === undefined) return undefined
+  const periodMs = periodSeconds * 1000
+  const stepFloor = Math.floor(floorAt / periodMs) + options.policy.skew
+  return step > stepFloor ? undefined : Math.max((stepFloor + 1) * periodMs - now, 0)
 }
 
 function settleSlot(deps: Deps, { tag, slots }: Found, verification: Verification, slot: number): Settled {

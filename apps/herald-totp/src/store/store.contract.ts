@@ -151,16 +151,32 @@ function describeVerification({ create }: TestEngine): void {
       await expect(useSlot(0, start)).resolves.toEqual({ outcome: 'accepted', backupCodesRemaining: 8 })
     })
 
-    it('accepts no step up to the floor, and says when there is a later one', async () => {
-      const { use } = await enrol(await create().open(), 'alice')
+    it('accepts no step that may have been used before a loss, and says when there is a later one', async () => {
+      const testStore = create()
+      const first = await testStore.open()
+      const { credentialId, version } = await enrol(first, 'alice')
+      await first.close()
+      await testStore.interrupt()
+      const store = await testStore.open()
+      const use = (step: number, now: number) =>
+        store.settleVerification({ subject: 'alice', version, verdict: verdictOf(credentialId, step), now })
       const step = stepAt(nextStep)
-      const floored = use(step, nextStep + second, { stepFloor: step + 1 })
-      await expect(floored).resolves.toEqual({ outcome: 'floored', retryAfterSeconds: 59 })
-      const past = use(step, nextStep + 40 * second, { stepFloor: step })
-      await expect(past).resolves.toEqual({ outcome: 'floored', retryAfterSeconds: 0 })
-      await expect(use(step, nextStep, { stepFloor: step - 1 })).resolves.toMatchObject({
-        outcome: 'accepted',
-      })
+      const floored = { outcome: 'floored', retryAfterSeconds: 29 }
+      await expect(use(step, nextStep + second)).resolves.toEqual(floored)
+      await expect(use(step, nextStep + 40 * second)).resolves.toEqual({ ...floored, retryAfterSeconds: 0 })
+      await expect(use(step - 1, nextStep)).resolves.toEqual({ outcome: 'replayed' })
+      await expect(use(step + 1, nextStep)).resolves.toMatchObject({ outcome: 'accepted' })
+    })
+
+    it('has no floor after a stop in order', async () => {
+      const testStore = create()
+      const first = await testStore.open()
+      const { credentialId, version } = await enrol(first, 'alice')
+      await first.close()
+      const store = await testStore.open()
+      const verdict = verdictOf(credentialId, stepAt(nextStep))
+      const settled = store.settleVerification({ subject: 'alice', version, verdict, now: nextStep })
+      await expect(settled).resolves.toMatchObject({ outcome: 'accepted' })
     })
 
     it('does not change the version by use', async () => {
@@ -301,7 +317,6 @@ function describeBudgets({ create }: TestEngine): void {
           version: 'unknown',
           verdict: { kind: 'wrong', guessed },
           now,
-          stepFloor: 0,
         })
       for (const seconds of [0, 0, 0, 0, 0, 1, 29, 30, 31, 90, 5000, 5000, 9000]) {
         const now = start + seconds * second
@@ -324,7 +339,6 @@ function describeBudgets({ create }: TestEngine): void {
           version: 'unknown',
           verdict: { kind: 'wrong', guessed: 'totp' },
           now: start,
-          stepFloor: 0,
         })
       for (let wrong = 0; wrong < 5; wrong++) await guess(one)
       await expect(guess(other)).resolves.toMatchObject({ outcome: 'locked' })
@@ -459,7 +473,6 @@ function describeRaces({ create }: TestEngine): void {
           version,
           verdict,
           now: nextStep,
-          stepFloor: 0,
         }),
       )
       expect(counted(outcomes(answers), 'accepted')).toBe(1)
@@ -490,7 +503,6 @@ function describeRaces({ create }: TestEngine): void {
               version: known,
               verdict: { kind: 'wrong', guessed },
               now: start,
-              stepFloor: 0,
             }),
           )
         const budget = { totp: 5, backup: 20 }[guessed]
@@ -551,7 +563,7 @@ function describeDurability({ create }: TestEngine): void {
     await first.close()
     const second = await testStore.open()
     await expect(second.findSubject('alice')).resolves.toMatchObject({ version })
-    const verification = { subject: 'alice', version, now: nextStep, stepFloor: 0 }
+    const verification = { subject: 'alice', version, now: nextStep }
     const again = [verdictOf(credentialId, stepAt(nextStep)), { kind: 'backup', slot: 0 }] as const
     for (const verdict of again) {
       const answer = second.settleVerification({ ...verification, verdict })
@@ -575,7 +587,7 @@ function describeLoss({ create }: TestEngine): void {
         verify: async (now) => {
           const record = await now.findSubject('alice')
           const verdict = { kind: 'wrong', guessed: 'totp' } as const
-          const verification = { subject: 'alice', verdict, now: nextStep, stepFloor: 0 }
+          const verification = { subject: 'alice', verdict, now: nextStep }
           return now.settleVerification({ ...verification, version: record?.version ?? 'unknown' })
         },
         status: ({ status }) => status('alice', start),

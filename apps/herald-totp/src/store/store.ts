@@ -40,8 +40,6 @@ export type Verification = {
   /** Digest of the challenge id; claimed by success alone. */
   challenge?: string
   now: number
-  /** Steps up to this one are not accepted; 0 when nothing is known to be lost. */
-  stepFloor: number
 }
 
 export type Settled =
@@ -50,6 +48,7 @@ export type Settled =
   | { outcome: 'replayed' }
   | { outcome: 'locked'; retryAfterSeconds: number }
   | { outcome: 'gone' }
+  /** The store may have lost the uses of a moment ago, so it takes no step that could have been used by then. */
   | { outcome: 'floored'; retryAfterSeconds: number }
 
 export type Status = {
@@ -103,6 +102,8 @@ export type StorePolicy = {
   pendingMax: number
   enrollmentFailuresMax: number
   requestTtlSeconds: number
+  /** How many steps ahead of its time a code may be; see `floored`. */
+  skew: number
 }
 
 export type StoreOptions = {
@@ -115,16 +116,6 @@ export type StoreOptions = {
 /** A version that no earlier state of any subject had (48 random bits), so that a slow verify cannot outlive a revoke. */
 export function newVersion(randomBytes: (size: number) => Buffer): number {
   return randomBytes(6).readUIntBE(0, 6)
-}
-
-/** What a step that is not accepted is answered, with the time at which the first one is that may be. */
-export function flooredUntil(
-  stepFloor: number,
-  { periodSeconds }: Pick<Extract<Verdict, { kind: 'totp' }>, 'periodSeconds'>,
-  now: number,
-): Settled {
-  const readyAt = (stepFloor + 1) * periodSeconds * 1000
-  return { outcome: 'floored', retryAfterSeconds: Math.ceil(Math.max(readyAt - now, 0) / 1000) }
 }
 
 /** Sorts the oldest credential first. */
