@@ -9,13 +9,19 @@ import { describeVariables } from '../packages/config/src/index.ts'
 const root = join(import.meta.dirname, '..')
 
 /** The documents that hold tables made from the code, each between `<!-- table: name -->` and `<!-- end -->`. */
-export const documents = ['README.md', 'docs/api/herald-totp.md', 'docs/api/herald-smtp.md']
+export const documents = [
+  'README.md',
+  'docs/api/herald-totp.md',
+  'docs/api/herald-smtp.md',
+  'docs/operations/redis.md',
+]
 
 const totpRows = environmentRows(totpConfig.variables)
 const smtpRows = environmentRows(smtpConfig.variables)
 const environmentHead = ['Variable', 'Default', 'What it is']
 
 const tables: Record<string, string> = {
+  'users of Redis': `\`\`\`\n${readFileSync(join(root, 'infra/redis/users.acl'), 'utf8')}\`\`\``,
   'environment of both': table(
     environmentHead,
     totpRows.filter((row) => smtpRows.includes(row)),

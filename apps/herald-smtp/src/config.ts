@@ -4,6 +4,7 @@ import {
   authRules,
   authVariables,
   checkSecret,
+  engineOf,
   gatePolicy,
   hmacKeysVariable,
   noAuthRule,
@@ -21,7 +22,6 @@ import {
   type Env,
   type GateFinding,
   type StoreSettings,
-  type StoreValues,
   type VariableRule,
 } from '@herald/config'
 import { z } from 'zod'
@@ -236,7 +236,7 @@ async function listFindings({
   return [
     ...password.filter(({ code }) => code === 'EXAMPLE_VALUE'),
     ...(tls === 'none'
-      ? await plaintextFindings('SMTP_PLAINTEXT', list, host, 'set its tls to starttls or implicit')
+      ? await plaintextFindings('SMTP_PLAINTEXT', list, [host], 'set its tls to starttls or implicit')
       : []),
     ...(tls === 'none' || rejectUnauthorized ? [] : [unverified(list, 'its ca_file')]),
   ]
@@ -259,7 +259,7 @@ const upstreamRules: readonly VariableRule<Values>[] = [
       const remedy = 'set SMTP_USE_STARTTLS=true, or SMTP_USE_TLS=true'
       const { SMTP_HOST: host } = values
       return host !== undefined && tlsMode(values) === 'none'
-        ? plaintextFindings('SMTP_PLAINTEXT', 'SMTP_USE_STARTTLS', host, remedy)
+        ? plaintextFindings('SMTP_PLAINTEXT', 'SMTP_USE_STARTTLS', [host], remedy)
         : []
     },
   },
@@ -323,7 +323,7 @@ function settingsFrom(values: Values, upstreams: readonly ConfiguredUpstream[]) 
       allowNoAuthFrom: values.ALLOW_NO_AUTH_FROM,
     },
     audit: { file: values.AUDIT_FILE, key: values.AUDIT_KEY },
-    store: namesStore(values) ? storeSettings(values, defaults.name) : inMemory,
+    store: engineOf(values) ? storeSettings(values, defaults.name) : inMemory,
     upstreams,
     sender: senderFrom(values),
     brand: brandFrom(values),
@@ -394,10 +394,6 @@ const unverified = (variable: string, authority: string): GateFinding => ({
   message: "turns off the verification of the mail server's certificate",
   remedy: `set ${authority} to the authority of that certificate instead`,
 })
-
-function namesStore({ STORE, SQLITE_PATH, REDIS_ADDR, REDIS_URL }: StoreValues): boolean {
-  return [STORE, SQLITE_PATH, REDIS_ADDR, REDIS_URL].some((value) => value !== undefined)
-}
 
 /** Who mail through each upstream is from: its own address, else SMTP_FROM. */
 export function createOrigins({

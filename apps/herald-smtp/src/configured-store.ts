@@ -1,4 +1,4 @@
-import { ConfigError, reachOf, type GateFinding } from '@herald/config'
+import { ConfigError, reachOfAll, redisHosts, type GateFinding } from '@herald/config'
 import { probeStore, StoreRefused, type StoreLogger } from '@herald/storage'
 import type { Settings } from './config.ts'
 import { openSmtpStore, type OpenedStore } from './store/open-smtp-store.ts'
@@ -24,6 +24,6 @@ export async function probeFindings(
 ): Promise<GateFinding[]> {
   const findings = await probeStore(store.handle, deps)
   if (settings.engine === 'sqlite') return findings
-  const reach = await reachOf(settings.host)
+  const reach = await reachOfAll(redisHosts(settings))
   return findings.map((finding) => ({ ...finding, reach }))
 }

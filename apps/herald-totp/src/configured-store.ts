@@ -1,11 +1,14 @@
-import { ConfigError, reachOf, type GateFinding } from '@herald/config'
+import { ConfigError, reachOfAll, redisHosts, type GateFinding } from '@herald/config'
 import { StoreRefused, type OpenOptions } from '@herald/storage'
 import type { Settings } from './config.ts'
 import { createDigests } from './digests.ts'
 import { storePolicy } from './domain/throttle.ts'
 import { openTotpStore, type OpenTotpStore } from './store/open-totp-store.ts'
 
-type Deps = Pick<OpenOptions, 'now' | 'randomBytes' | 'logger' | 'busyTimeoutMs' | 'syncAtClose'>
+type Deps = Pick<
+  OpenOptions,
+  'now' | 'randomBytes' | 'logger' | 'busyTimeoutMs' | 'syncAtClose' | 'noticesStops'
+>
 
 /** Opens the store with the budgets of the settings. Throws a ConfigError when it must not be used as it is. */
 export async function openConfiguredStore(settings: Settings, deps: Deps): Promise<OpenTotpStore> {
@@ -13,7 +16,7 @@ export async function openConfiguredStore(settings: Settings, deps: Deps): Promi
   try {
     return await openTotpStore(settings.store, {
       ...deps,
-      policy: storePolicy(settings.limits),
+      policy: storePolicy(settings.limits, settings.app.totp),
       unknownSlot: (subject) => digest('unknown', subject).readUInt16BE(),
     })
   } catch (error) {
@@ -29,6 +32,6 @@ export async function probeFindings(
 ): Promise<GateFinding[]> {
   const findings = await store.probe()
   if (settings.engine === 'sqlite') return findings
-  const reach = await reachOf(settings.host)
+  const reach = await reachOfAll(redisHosts(settings))
   return findings.map((finding) => ({ ...finding, reach }))
 }

@@ -30,7 +30,7 @@ export async function start(context: StartContext, world: World): Promise<Starte
   const { settings, findings } = await readSettings(world.env)
   logger.level = settings.logLevel
   enforceGate(findings, settings.gate, context)
-  const store = await openConfiguredStore(settings, { ...world, logger })
+  const store = await openConfiguredStore(settings, { ...world, logger, noticesStops: true })
   try {
     enforceGate(await probeFindings(store, settings), settings.gate, context)
     return await startOn(store, settings, { ...context, ...world })

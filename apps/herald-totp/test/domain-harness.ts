@@ -36,7 +36,7 @@ export async function openDomain(
   const store = await openTotpStore(
     { engine: 'sqlite', path: join(directory, 'totp.sqlite') },
     {
-      policy: storePolicy({ perSubjectHour: 1000, lockAfterFailures: 100 }),
+      policy: storePolicy({ perSubjectHour: 1000, lockAfterFailures: 100 }, { skew: 1 }),
       unknownSlot: (subject) => digest('unknown', subject).readUInt16BE(),
       now: clock.now,
       randomBytes,

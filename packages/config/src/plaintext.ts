@@ -1,14 +1,14 @@
 import type { GateFinding } from './gate.ts'
-import { reachOf } from './reach.ts'
+import { reachOfAll } from './reach.ts'
 
-/** One finding about an unencrypted way to the host, none when that is this machine. */
+/** One finding about an unencrypted way to the hosts, none when all are this machine. */
 export async function plaintextFindings(
   code: 'REDIS_PLAINTEXT' | 'SMTP_PLAINTEXT',
   variable: string,
-  host: string,
+  hosts: readonly string[],
   remedy: string,
 ): Promise<GateFinding[]> {
-  const reach = await reachOf(host)
+  const reach = await reachOfAll(hosts)
   if (reach === 'loopback') return []
   return [{ code, variable, message: `is reached without TLS at a ${reach} address`, remedy, reach }]
 }

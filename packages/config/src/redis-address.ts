@@ -4,12 +4,18 @@ export type Address = { host: string; port: number }
 
 const redisPort = 6379
 
-/** `host:port`, `[v6]:port`, or a host alone with Redis's port; undefined for anything else. */
-export function parseAddress(text: string): Address | undefined {
+/** `host:port`, `[v6]:port`, or a host alone with the default port; undefined for anything else. */
+export function parseAddress(text: string, defaultPort = redisPort): Address | undefined {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/.exec(text)
   const host = match?.[1] ?? match?.[2]
-  const port = Number(match?.[3] ?? redisPort)
+  const port = Number(match?.[3] ?? defaultPort)
   return host !== undefined && port >= 1 && port <= 65_535 ? { host, port } : undefined
+}
+
+/** Addresses, comma-separated; undefined when one of them is none. */
+export function parseAddresses(text: string, defaultPort: number): readonly Address[] | undefined {
+  const addresses = text.split(',').map((part) => parseAddress(part.trim(), defaultPort))
+  return addresses.every((address) => address !== undefined) ? addresses : undefined
 }
 
 export type RedisUrl = Address & { tls: boolean; db?: number; username?: string; password?: Secret }

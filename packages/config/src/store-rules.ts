@@ -3,26 +3,61 @@ import type { ConfigProblem } from './config-error.ts'
 import type { GateFinding } from './gate.ts'
 import { plaintextFindings } from './plaintext.ts'
 import type { VariableRule } from './read-variables.ts'
-import { addressOf, engineOf, speaksTls, type StoreValues } from './store-settings.ts'
+import {
+  engineOf,
+  nameOf,
+  redisHosts,
+  speaksTls,
+  storeNames,
+  topologyOf,
+  type StoreName,
+  type StoreValues,
+} from './store-settings.ts'
+
+const names = Object.keys(storeNames) as StoreName[]
+const redisNames = names.filter((name) => storeNames[name] === 'redis')
 
 /** Every store is named, or it would be an empty one by accident. */
 export const storeRequired: VariableRule<StoreValues> = {
-  reads: ['STORE', 'SQLITE_PATH', 'REDIS_ADDR', 'REDIS_URL'],
+  reads: ['STORE', ...names],
   check: problem(
     'STORE',
-    'must be set, or one of SQLITE_PATH, REDIS_ADDR and REDIS_URL',
+    `must be set, or one of ${names.join(', ')}`,
     (values) => engineOf(values) === undefined,
   ),
 }
 
 /** Two sources for one fact are refused, since either could be the one that was meant. */
 const contradictions: readonly VariableRule<StoreValues>[] = [
-  bothSet('SQLITE_PATH', 'REDIS_ADDR'),
-  bothSet('SQLITE_PATH', 'REDIS_URL'),
-  bothSet('REDIS_URL', 'REDIS_ADDR'),
-  setAlthough('REDIS_ADDR', 'STORE is sqlite', ['STORE'], ({ STORE }) => STORE === 'sqlite'),
-  setAlthough('REDIS_URL', 'STORE is sqlite', ['STORE'], ({ STORE }) => STORE === 'sqlite'),
+  ...names.flatMap((one, index) => names.slice(index + 1).map((other) => bothSet(one, other))),
+  ...redisNames.map((name) =>
+    setAlthough(name, 'STORE is sqlite', ['STORE'], ({ STORE }) => STORE === 'sqlite'),
+  ),
   setAlthough('SQLITE_PATH', 'STORE is redis', ['STORE'], ({ STORE }) => STORE === 'redis'),
+  {
+    reads: ['REDIS_SENTINELS', 'REDIS_SENTINEL_MASTER'],
+    check: problem(
+      'REDIS_SENTINEL_MASTER',
+      'must be set together with REDIS_SENTINELS',
+      (values) => values.REDIS_SENTINELS !== undefined && values.REDIS_SENTINEL_MASTER === undefined,
+    ),
+  },
+  ...(['REDIS_SENTINEL_MASTER', 'REDIS_SENTINEL_USERNAME', 'REDIS_SENTINEL_PASSWORD'] as const).map((name) =>
+    setAlthough(
+      name,
+      'REDIS_SENTINELS is not',
+      ['REDIS_SENTINELS'],
+      ({ REDIS_SENTINELS }) => REDIS_SENTINELS === undefined,
+    ),
+  ),
+  {
+    reads: ['REDIS_CLUSTER_NODES', 'REDIS_DB'],
+    check: problem(
+      'REDIS_DB',
+      'must be 0: a Cluster has no other database',
+      ({ REDIS_CLUSTER_NODES: nodes, REDIS_DB: db = 0 }) => nodes !== undefined && db !== 0,
+    ),
+  },
   setAlthough('REDIS_USERNAME', 'REDIS_URL names a user', ['REDIS_URL'], namedByUrl('username')),
   setAlthough('REDIS_PASSWORD', 'REDIS_URL holds a password', ['REDIS_URL'], namedByUrl('password')),
   setAlthough('REDIS_DB', 'REDIS_URL names a database', ['REDIS_URL'], namedByUrl('db')),
@@ -39,8 +74,8 @@ const contradictions: readonly VariableRule<StoreValues>[] = [
     setAlthough(
       name,
       'TLS is off; set REDIS_TLS_ENABLED=true or use rediss://',
-      ['REDIS_ADDR', 'REDIS_URL', 'REDIS_TLS_ENABLED'],
-      (values) => (values.REDIS_ADDR !== undefined || values.REDIS_URL !== undefined) && !speaksTls(values),
+      [...redisNames, 'REDIS_TLS_ENABLED'],
+      (values) => redisNames.some((redis) => values[redis] !== undefined) && !speaksTls(values),
     ),
   ),
 ]
@@ -56,6 +91,11 @@ const findings: readonly VariableRule<StoreValues>[] = [
     },
   },
   {
+    reads: ['REDIS_SENTINEL_PASSWORD'],
+    find: ({ REDIS_SENTINEL_PASSWORD: password }) =>
+      password === undefined ? [] : checkSecret('REDIS_SENTINEL_PASSWORD', password, { minBytes: 1 }),
+  },
+  {
     reads: [...storeRequired.reads, 'REDIS_TLS_ENABLED', 'REDIS_TLS_INSECURE_SKIP_VERIFY'],
     find: (values) =>
       engineOf(values) === 'redis' && speaksTls(values) && values.REDIS_TLS_INSECURE_SKIP_VERIFY
@@ -66,10 +106,9 @@ const findings: readonly VariableRule<StoreValues>[] = [
     reads: [...storeRequired.reads, 'REDIS_TLS_ENABLED'],
     find: (values) => {
       if (engineOf(values) !== 'redis' || speaksTls(values)) return []
-      const [variable, remedy] = values.REDIS_URL
-        ? ['REDIS_URL', 'write it with rediss://']
-        : ['REDIS_ADDR', 'set REDIS_TLS_ENABLED=true']
-      return plaintextFindings('REDIS_PLAINTEXT', variable, addressOf(values).host, remedy)
+      const variable = nameOf(values) ?? 'REDIS_ADDR'
+      const remedy = variable === 'REDIS_URL' ? 'write it with rediss://' : 'set REDIS_TLS_ENABLED=true'
+      return plaintextFindings('REDIS_PLAINTEXT', variable, redisHosts(topologyOf(values)), remedy)
     },
   },
 ]

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { parseDuration } from './duration.ts'
 import { gateAccept } from './gate.ts'
 import { type Networks, parseNetworks } from './networks.ts'
+import { parseAddresses } from './redis-address.ts'
 import { createSecret } from './secret.ts'
 import { fromSource } from './variable-source.ts'
 
@@ -54,6 +55,10 @@ export const variable = {
     piece(`must be one of ${choices.join(', ')}`, (text): T[number] | undefined =>
       choices.find((choice) => choice === text),
     ),
+
+  /** `host:port`, comma-separated; a host alone has the default port. */
+  addresses: (options: { defaultPort: number }) =>
+    piece('must be a comma-separated list of host:port', (text) => parseAddresses(text, options.defaultPort)),
 
   /** `loopback`, addresses and CIDR networks, comma-separated. */
   networks: () =>

@@ -12,8 +12,18 @@ export type Hashes = {
   remove: (name: string) => Promise<void>
 }
 
+const readLua = `return redis.call('HGETALL', KEYS[1])`
+
+const removeLua = `return redis.call('DEL', KEYS[1])`
+
+/** ARGV: fields and values in turn. */
+const writeLua = `
+for at = 1, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1]) end
+return 0
+`
+
 const completeLua = `
-for at = 1, #ARGV - 1, 2 do redis.call('HSETNX', KEYS[1], ARGV[at], ARGV[at + 1]) end
+for at = 1, #ARGV, 2 do redis.call('HSETNX', KEYS[1], ARGV[at], ARGV[at + 1]) end
 return redis.call('HGETALL', KEYS[1])
 `
 
@@ -26,23 +36,25 @@ export function createHashes(handle: StoreHandle, options: { prefix: string }): 
 
 function createRedisHashes(handle: RedisHandle, prefix: string): Hashes {
   const key = (name: string) => `${handle.keyPrefix}${prefix}${name}`
+  const read = handle.script(readLua)
+  const write = handle.script(writeLua)
   const complete = handle.script(completeLua)
+  const remove = handle.script(removeLua)
   return {
-    read: (name) => handle.runMarked((client) => client.hgetall(key(name))),
+    read: async (name) => toFields(await read([key(name)], [])),
     async write(name, fields) {
-      await handle.runMarked((client) => client.hset(key(name), fields))
+      await write([key(name)], Object.entries(fields).flat())
     },
-    async complete(name, fields) {
-      const answer = await handle.runMarked(() => complete([key(name)], Object.entries(fields).flat()))
-      const found = answer as string[]
-      return Object.fromEntries(
-        found.flatMap((text, at) => (at % 2 === 0 ? [[text, found[at + 1] ?? '']] : [])),
-      )
-    },
+    complete: async (name, fields) => toFields(await complete([key(name)], Object.entries(fields).flat())),
     async remove(name) {
-      await handle.runMarked((client) => client.del(key(name)))
+      await remove([key(name)], [])
     },
   }
+}
+
+function toFields(reply: unknown): Record<string, string> {
+  const found = reply as string[]
+  return Object.fromEntries(found.flatMap((text, at) => (at % 2 === 0 ? [[text, found[at + 1] ?? '']] : [])))
 }
 
 function createSqliteHashes(handle: SqliteHandle, prefix: string): Hashes {

@@ -33,9 +33,9 @@ function createRedisLease(handle: RedisHandle, name: string): Lease {
   const take = handle.script(takeLua)
   const release = handle.script(releaseLua)
   return {
-    take: async (holder, ttlMs, now) => (await handle.run(() => take([key], [holder, now, ttlMs]))) === 1,
+    take: async (holder, ttlMs, now) => (await take([key], [holder, now, ttlMs])) === 1,
     async release(holder) {
-      await handle.run(() => release([key], [holder]))
+      await release([key], [holder])
     },
   }
 }

@@ -1,8 +1,19 @@
 import { type OpenOptions, type StoreLogger } from './store-settings.ts'
 import { StoreRefused, StoreUnavailable } from './store-unavailable.ts'
 
-/** What makes a store known to be ours; written by the first start on an empty store. Times are ISO 8601. */
-export type Marker = { storeId: string; schema: number; createdAt: string; confirmedAt?: string }
+/** What makes a store known to be ours; written by the first start on an empty store. Times are ISO 8601 unless told. */
+export type Marker = {
+  storeId: string
+  schema: number
+  createdAt: string
+  confirmedAt?: string
+  /** Which process of Redis it was last used on; undefined before the first. */
+  server?: string
+  /** When another process answered than before, in milliseconds since the epoch: later uses are all there, earlier ones may be lost. */
+  floorAt?: number
+  /** While the first start has not written all copies of it. */
+  complete?: false
+}
 
 type Layout = {
   marker: string
@@ -66,8 +77,11 @@ export function assertSchema(marker: Marker, schema: number): void {
 }
 
 export type MarkerGuard = {
-  /** Throws StoreUnavailable unless `text` is the marker the process started with, or one confirmed since the loss was noticed. */
-  check(text: string | null | undefined): void
+  /**
+   * The marker, of those that a store may have several of under names. Throws StoreUnavailable unless it is the one the
+   * process started with, or one confirmed since the loss was noticed.
+   */
+  check(text: string | null | undefined, name?: string): Marker
   /** Throws StoreUnavailable and remembers the loss, for signs of it other than the marker. */
   lost(sign: string): never
 }
@@ -78,28 +92,28 @@ export function createMarkerGuard(
   deps: { now: () => number; logger: StoreLogger },
 ): MarkerGuard {
   let storeId = start.storeId
-  let lostAt: number | undefined
+  const lostAt = new Map<string, number>()
 
-  function lost(sign: string): never {
-    if (lostAt === undefined) {
-      lostAt = deps.now()
+  function lose(name: string, sign: string): never {
+    if (lostAt.size === 0)
       deps.logger.error({ event: 'store_lost', sign }, 'the store is no longer known to be ours')
-    }
+    if (!lostAt.has(name)) lostAt.set(name, deps.now())
     throw new StoreUnavailable(`the store is no longer known to be ours: ${sign}`)
   }
 
-  function check(text: string | null | undefined): void {
+  function check(text: string | null | undefined, name = ''): Marker {
     const marker = parseMarker(text)
-    if (!marker) return lost('its marker is missing')
-    if (marker.schema !== start.schema) return lost('its schema changed')
-    if (marker.storeId !== storeId && !isConfirmedSince(marker, lostAt)) return lost('its marker changed')
-    if (lostAt === undefined) return
+    if (!marker) return lose(name, 'its marker is missing')
+    if (marker.schema !== start.schema) return lose(name, 'its schema changed')
+    if (marker.storeId !== storeId && !isConfirmedSince(marker, lostAt.get(name)))
+      return lose(name, 'its marker changed')
     storeId = marker.storeId
-    lostAt = undefined
-    deps.logger.info({ event: 'store_found' }, 'the store is known to be ours again')
+    if (lostAt.delete(name) && lostAt.size === 0)
+      deps.logger.info({ event: 'store_found' }, 'the store is known to be ours again')
+    return marker
   }
 
-  return { check, lost }
+  return { check, lost: (sign) => lose('', sign) }
 }
 
 function isConfirmedSince(marker: Marker, lostAt: number | undefined): boolean {

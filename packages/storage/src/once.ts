@@ -34,7 +34,7 @@ function createRedisOnce(handle: RedisHandle, prefix: string): Once {
   return {
     async putIfAbsent(key, value, ttlSeconds, now) {
       const name = `${handle.keyPrefix}${prefix}${key}`
-      const answer = await handle.runMarked(() => putIfAbsent([name], [value, now, ttlSeconds * 1000]))
+      const answer = await putIfAbsent([name], [value, now, ttlSeconds * 1000])
       const [created, kept] = answer as [number, string]
       return { created: created === 1, value: kept }
     },

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis'
 import { redisCause } from './redis-fault.ts'
 import type { RedisHandle, SqliteHandle, StoreHandle } from './store-handle.ts'
 import type { StoreLogger } from './store-settings.ts'
+import { StoreUnavailable } from './store-unavailable.ts'
 
 /** A fact about the store that @herald/config's gate judges. */
 export type StoreFinding = {
@@ -24,13 +25,21 @@ export async function probeStore(handle: StoreHandle, deps: Deps): Promise<Store
 
 async function probeRedis(handle: RedisHandle, deps: Deps): Promise<(StoreFinding | undefined)[]> {
   await handle.ping()
-  const config = (name: string) => readConfig(handle.client, name, deps.logger)
+  const connection = await firstMaster(handle)
+  const config = (name: string) => readConfig(connection, name, deps.logger)
   return Promise.all([
-    probeAuth(handle.client),
+    probeAuth(connection),
     config('maxmemory-policy').then(evictionFinding),
     Promise.all([config('appendonly'), config('save')]).then(durabilityFinding),
     probeClock(handle, deps.now),
   ])
+}
+
+/** The masters of one Cluster are set up alike. */
+async function firstMaster({ client }: RedisHandle): Promise<Redis> {
+  const [connection] = await client.masters()
+  if (!connection) throw new StoreUnavailable('no master of Redis answers')
+  return connection
 }
 
 /** Asks on a connection of its own that presents no password. */
@@ -91,7 +100,9 @@ async function probeClock(handle: StoreHandle, now: () => number): Promise<Store
  */
 export async function clockSkew(handle: StoreHandle, now: () => number): Promise<number | undefined> {
   if (handle.engine === 'sqlite') return Math.max((handle.lastStartedAt ?? now()) - now(), 0)
-  const time = await handle.client.time().catch(() => undefined)
+  const time = await firstMaster(handle)
+    .then((connection) => connection.time())
+    .catch(() => undefined)
   return time === undefined ? undefined : Number(time[0]) * 1000 + Number(time[1]) / 1000 - now()
 }
 

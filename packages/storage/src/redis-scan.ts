@@ -1,4 +1,5 @@
-import type { Cluster, Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
+import type { RedisClient } from './redis-client.ts'
 
 export type ScanPage = {
   keys: string[]
@@ -14,7 +15,7 @@ type Master = { client: Redis; runId: string }
  * among those found, the scan begins anew, because after a restart or failover the cursor would leave keys out.
  */
 export async function scanPage(
-  client: Redis | Cluster,
+  client: RedisClient,
   pattern: string,
   options: { cursor: string | undefined; count: number },
 ): Promise<ScanPage> {
@@ -34,16 +35,18 @@ export async function scanPage(
 }
 
 /** How many keys there are, those of others in the same database included. */
-export async function countKeys(client: Redis | Cluster): Promise<number> {
+export async function countKeys(client: RedisClient): Promise<number> {
   const counts = await Promise.all((await findMasters(client)).map((master) => master.client.dbsize()))
   return counts.reduce((sum, count) => sum + count, 0)
 }
 
 /** In an order that stays the same while the same processes run. */
-async function findMasters(client: Redis | Cluster): Promise<Master[]> {
-  const clients = 'nodes' in client ? client.nodes('master') : [client]
+async function findMasters(client: RedisClient): Promise<Master[]> {
   const masters = await Promise.all(
-    clients.map(async (master) => ({ client: master, runId: runIdOf(await master.info('server')) })),
+    (await client.masters()).map(async (master) => ({
+      client: master,
+      runId: runIdOf(await master.info('server')),
+    })),
   )
   return masters.toSorted((one, other) => (one.runId < other.runId ? -1 : 1))
 }

@@ -1,69 +1,83 @@
-import type { Redis } from 'ioredis'
 import { createHash } from 'node:crypto'
-import type { Script } from './store-handle.ts'
+import type { LinkMemory, RedisLink } from './redis-link.ts'
 import { StoreUnavailable } from './store-unavailable.ts'
 
-/** The connection that commands go out on. */
-export type Link = {
-  /** Another number after each loss of the connection. */
-  number: () => number
-  /** Gives the connection with this number up, with everything under way on it. */
-  giveUp: (number: number, cause: string) => void
-}
+/** What a script gives in place of an answer when the store did not hold the marker, and nothing was done. */
+export const unmarked = Symbol('unmarked')
 
-/** Hands the last argument back beside the answer of `lua`; an error stands alone. */
-const echoing = (lua: string): string => `local function answerCall()
+/** Sends one call; its own answer, or `unmarked`. */
+export type Call = (
+  link: RedisLink,
+  keys: readonly (string | number)[],
+  args: readonly (string | number)[],
+) => Promise<unknown>
+
+/** Takes the token off ARGV and hands it back beside the answer of `lua`; an error stands alone. */
+const echoing = (lua: string, before = ''): string => `local token = table.remove(ARGV)
+${before}local function answerCall()
 ${lua}
 end
 local answer = answerCall()
 if type(answer) == 'table' and answer.err then return answer end
-return {answer or false, ARGV[#ARGV]}
+return {answer or false, token}
 `
+
+/** Takes the marker and the floor off KEYS and ARGV, and does nothing where another marker stands. */
+const checkMarker = `local text, floorAt, markerKey = table.remove(ARGV), tonumber(table.remove(ARGV)), table.remove(KEYS)
+if redis.call('GET', markerKey) ~= text then return {token} end
+`
+
+/** So that there is a write to wait for, also when the call finds everything done by one before it. */
+const rewriteMarker = `redis.call('SET', markerKey, text)
+`
+
+export type Scripts = {
+  /** A script that runs wherever it is sent. */
+  bare: (lua: string) => Call
+  /** A script whose keys end with the marker's and whose arguments end with its floor ('' for none), `floorAt` to the script, and its text. */
+  marked: (lua: string) => Call
+  /** As `marked`, and never without a write of its own. */
+  written: (lua: string) => Call
+}
 
 /**
  * Makes scripts whose every call can tell its own reply: the token it sent comes back with it. A lost reply moves all later
  * ones, so a token in its place also vouches for the replies that came before it on the connection.
  */
-export function createScripts(
-  client: Redis,
-  link: Link,
-  randomBytes: (size: number) => Buffer,
-): (lua: string) => Script {
+export function createScripts(randomBytes: (size: number) => Buffer): Scripts {
   const name = randomBytes(6).toString('base64url')
   let calls = 0
 
-  function outOfStep(sentOn: number): StoreUnavailable {
-    link.giveUp(sentOn, 'a reply belongs to another call')
-    return new StoreUnavailable('Redis gave the reply of another call')
-  }
-
-  return (lua) => {
-    const text = echoing(lua)
+  function prepare(text: string): Call {
     const sha = createHash('sha1').update(text).digest('hex')
-    let knownOn: number | undefined
-
-    /** The text on a connection's first call, its hash afterwards. */
-    function send(sentOn: number, keys: readonly string[], words: readonly (string | number)[]) {
-      const isKnown = knownOn === sentOn
-      knownOn = sentOn
-      return isKnown
-        ? client.evalsha(sha, keys.length, ...keys, ...words)
-        : client.eval(text, keys.length, ...keys, ...words)
-    }
-
-    return async (keys, args) => {
+    return async (link, keys, args) => {
       const token = `${name}.${++calls}`
-      const sentOn = link.number()
+      const memory = link.memory()
+      // The text on a connection's first call, its hash afterwards.
+      const isKnown = memory.scripts.has(sha)
+      if (!isKnown) memory.scripts.add(sha)
+      const words = [isKnown ? sha : text, keys.length, ...keys, ...args, token]
+      let reply: unknown
       try {
-        const reply: unknown = await send(sentOn, keys, [...args, token])
-        const [answer, echoed] = Array.isArray(reply) ? (reply as unknown[]) : []
-        if (echoed !== token) throw outOfStep(sentOn)
-        return answer
+        reply = await link.send(isKnown ? 'evalsha' : 'eval', words)
       } catch (error) {
         // Perhaps the error of another call, so even NOSCRIPT is no leave to send this one again.
-        if (error instanceof Error && error.message.startsWith('NOSCRIPT')) knownOn = undefined
+        if (error instanceof Error && error.message.startsWith('NOSCRIPT')) memory.scripts.delete(sha)
         throw error
       }
+      if (!Array.isArray(reply) || reply.at(-1) !== token) throw outOfStep(link, memory)
+      return reply.length === 1 ? unmarked : (reply[0] as unknown)
     }
   }
+
+  return {
+    bare: (lua) => prepare(echoing(lua)),
+    marked: (lua) => prepare(echoing(lua, checkMarker)),
+    written: (lua) => prepare(echoing(lua, checkMarker + rewriteMarker)),
+  }
+}
+
+function outOfStep(link: RedisLink, memory: LinkMemory): StoreUnavailable {
+  link.giveUp(memory, 'a reply belongs to another call')
+  return new StoreUnavailable('Redis gave the reply of another call')
 }

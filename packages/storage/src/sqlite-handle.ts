@@ -62,6 +62,8 @@ export function confirmSqliteMarker(settings: SqliteSettings, options: OpenOptio
         options,
       )
       writeMeta(database, layouts[options.service].marker, JSON.stringify(marker))
+      // What was restored does not know the last steps that were used.
+      raiseFloor(database, options.now())
       return marker
     })
   } catch (error) {
@@ -85,6 +87,7 @@ function createSqliteHandle(
   const selectMarker = database.prepare('SELECT value FROM meta WHERE name = ?')
   const upsertMeta = database.prepare(upsertMetaSql)
   const lastStartedAt = exchangeStart(database, options.now())
+  const floorAt = write(database, () => noteStart(database, options))
   if (options.syncAtClose) database.exec('PRAGMA synchronous = NORMAL')
 
   function read<T>(work: () => T): T {
@@ -108,6 +111,7 @@ function createSqliteHandle(
     engine: 'sqlite',
     database,
     ...(lastStartedAt === undefined ? {} : { lastStartedAt }),
+    ...(floorAt === undefined ? {} : { floorAt }),
     settle,
     read,
     checkMarker,
@@ -126,6 +130,7 @@ function createSqliteHandle(
       if (!database.isOpen) return
       flush()
       if (options.syncAtClose) syncAll(database, options.now())
+      if (options.noticesStops) writeMeta(database, 'stopped', 'yes')
       database.close()
     },
   }
@@ -181,6 +186,20 @@ function exchangeStart(database: DatabaseSync, now: number): number | undefined 
   const last = readMeta(database, 'started_at')
   writeMeta(database, 'started_at', String(now))
   return last === undefined ? undefined : Number(last)
+}
+
+/** Until the stop of this start the file says that there was none. Returns the floor. */
+function noteStart(database: DatabaseSync, { noticesStops, now }: OpenOptions): number | undefined {
+  if (noticesStops) {
+    if (readMeta(database, 'stopped') === 'no') raiseFloor(database, now())
+    writeMeta(database, 'stopped', 'no')
+  }
+  const floorAt = readMeta(database, 'floor_at')
+  return floorAt === undefined ? undefined : Number(floorAt)
+}
+
+function raiseFloor(database: DatabaseSync, now: number): void {
+  writeMeta(database, 'floor_at', String(Math.max(Number(readMeta(database, 'floor_at') ?? 0), now)))
 }
 
 function readMeta(database: DatabaseSync, name: string): string | undefined {

@@ -7,15 +7,29 @@ export type SqliteSettings = {
   path: string
 }
 
-export type RedisSettings = {
+export type Address = { host: string; port: number }
+
+export type RedisSettings = RedisTopology & {
   engine: 'redis'
-  host: string
-  port: number
-  db: number
   username?: string
   password?: { reveal(): string }
   tls?: { serverName?: string; /** PEM text */ ca?: string; rejectUnauthorized: boolean }
+  /** How many replicas must hold a write that must not be lost before it is answered; 0 asks none. */
+  ackReplicas: number
 }
+
+export type RedisTopology =
+  | ({ topology: 'standalone'; db: number } & Address)
+  | {
+      topology: 'sentinel'
+      /** Any that answers is asked where the master of this name is. */
+      sentinels: readonly Address[]
+      master: string
+      sentinelUsername?: string
+      sentinelPassword?: { reveal(): string }
+      db: number
+    }
+  | { topology: 'cluster'; /** Any that answers is asked for the others. */ nodes: readonly Address[] }
 
 export type StoreLogger = {
   debug(fields: object, message: string): void
@@ -39,6 +53,8 @@ export type OpenOptions = {
    * settled is sure to last only after `close`.
    */
   syncAtClose?: boolean
+  /** For the process that settles in a SQLite file: after a stop of it that was not in order, its next start has a floor. */
+  noticesStops?: boolean
   now: () => number
   randomBytes: (size: number) => Buffer
   logger: StoreLogger

@@ -65,11 +65,11 @@ export function createTokenBuckets(handle: StoreHandle, options: { prefix: strin
   const giveBack = handle.script(giveBackLua)
   return {
     async take(key, policy, now) {
-      const waitMs = await handle.run(() => take([name(key)], [now, refillMs(policy), policy.capacity]))
+      const waitMs = await take([name(key)], [now, refillMs(policy), policy.capacity])
       return takenAfter(Number(waitMs))
     },
     async giveBack(key, policy, now) {
-      await handle.run(() => giveBack([name(key)], [now, refillMs(policy)]))
+      await giveBack([name(key)], [now, refillMs(policy)])
     },
   }
 }

@@ -1,12 +1,11 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { connect } from 'node:net'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { freePort } from './free-port.ts'
-import { obtainRedisBinary } from './redis-binary.ts'
+import { locateRedisBinary, obtainRedisBinary } from './redis-binary.ts'
+import { launchRedis, type RedisProcess } from './redis-process.ts'
+import type { TestCertificate } from './smtp/test-certificates.ts'
 
 export type RedisServer = {
   url: string
@@ -26,8 +25,13 @@ export type RedisServer = {
 export type RedisServerOptions = {
   /** Append-only file, synced at each write. */
   appendOnly?: boolean
+  /** Speaks TLS alone, to clients and other servers; see `redisSpeaksTls`. */
+  tls?: TestCertificate & { ca: string }
   /** Further configuration, as on redis-server's command line. */
   args?: readonly string[]
+  /** Further lines of its configuration file, which it may rewrite. */
+  lines?: readonly string[]
+  mode?: 'sentinel'
 }
 
 const startAttempts = 5
@@ -37,76 +41,75 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   const binary = await obtainRedisBinary()
   if (binary === undefined) throw new Error('no redis-server or valkey-server found')
   const directory = mkdtempSync(join(tmpdir(), 'herald-redis-'))
-  const launch = (port: number): Promise<ChildProcess> => spawnServer(binary, port, directory, options)
-  const { port, child: firstChild } = await launchOnFreePort(launch)
-  let child = firstChild
-
-  async function kill(): Promise<void> {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    child.kill('SIGKILL')
-    await once(child, 'exit')
-  }
+  const file = join(directory, 'redis.conf')
+  writeFileSync(file, [...tlsLines(options.tls, directory), ...(options.lines ?? []), ''].join('\n'))
+  const tls = options.tls !== undefined
+  const launch = (port: number): Promise<RedisProcess> =>
+    launchRedis(binary, [file, ...argumentsOf(options, port, directory)], { port, tls })
+  const { port, running: first } = await launchOnFreePort(launch)
+  let running = first
 
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url: `${tls ? 'rediss' : 'redis'}://127.0.0.1:${port}`,
     host: '127.0.0.1',
     port,
-    pause: () => void child.kill('SIGSTOP'),
-    resume: () => void child.kill('SIGCONT'),
-    kill,
+    pause: () => running.signal('SIGSTOP'),
+    resume: () => running.signal('SIGCONT'),
+    kill: () => running.kill(),
     async restart() {
-      await kill()
-      child = await launch(port)
+      await running.kill()
+      running = await launch(port)
     },
     async stop() {
-      await kill()
+      await running.kill()
       rmSync(directory, { recursive: true, force: true })
     },
   }
 }
 
+/** Whether the binary that tests use was built with TLS. */
+export function redisSpeaksTls(): boolean {
+  const binary = locateRedisBinary()
+  if (binary === undefined) return false
+  const { stdout } = spawnSync(binary, ['--port', '0', '--tls-port', '0'], { encoding: 'utf8' })
+  return stdout.includes('not listen anywhere')
+}
+
+function argumentsOf({ appendOnly, tls, args, mode }: RedisServerOptions, port: number, directory: string) {
+  const ports = tls ? ['--port', '0', '--tls-port', String(port)] : ['--port', String(port)]
+  return [
+    ...(mode === 'sentinel' ? ['--sentinel'] : ['--save', '']),
+    ...ports,
+    '--bind',
+    '127.0.0.1',
+    '--dir',
+    directory,
+    ...(appendOnly ? ['--appendonly', 'yes', '--appendfsync', 'always'] : []),
+    ...(args ?? []),
+  ]
+}
+
+function tlsLines(tls: RedisServerOptions['tls'], directory: string): string[] {
+  if (!tls) return []
+  const files = { cert: tls.cert, key: tls.key, 'ca-cert': tls.ca }
+  for (const [name, pem] of Object.entries(files)) writeFileSync(join(directory, `${name}.pem`), pem)
+  return [
+    ...Object.keys(files).map((name) => `tls-${name}-file ${join(directory, name)}.pem`),
+    'tls-auth-clients no',
+    'tls-replication yes',
+    'tls-cluster yes',
+  ]
+}
+
 async function launchOnFreePort(
-  launch: (port: number) => Promise<ChildProcess>,
-): Promise<{ port: number; child: ChildProcess }> {
+  launch: (port: number) => Promise<RedisProcess>,
+): Promise<{ port: number; running: RedisProcess }> {
   for (let attempt = 1; ; attempt++) {
     const port = await freePort()
     try {
-      return { port, child: await launch(port) }
+      return { port, running: await launch(port) }
     } catch (error) {
       if (attempt === startAttempts) throw error
     }
-  }
-}
-
-async function spawnServer(
-  binary: string,
-  port: number,
-  directory: string,
-  options: RedisServerOptions,
-): Promise<ChildProcess> {
-  const durability = options.appendOnly ? ['--appendonly', 'yes', '--appendfsync', 'always'] : []
-  const own = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '']
-  const child = spawn(binary, [...own, ...durability, ...(options.args ?? [])], { stdio: 'ignore' })
-  const onExit = (): void => void child.kill('SIGKILL')
-  process.once('exit', onExit)
-  child.once('exit', () => process.off('exit', onExit))
-  while (!(await answers(port))) {
-    if (child.exitCode !== null) throw new Error(`the Redis server ended with ${child.exitCode}`)
-    await delay(10)
-  }
-  return child
-}
-
-/** Whether something there speaks Redis and has loaded its data; asking for a password is an answer. */
-async function answers(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
-  try {
-    socket.write('PING\r\n')
-    const [reply] = (await once(socket, 'data', { signal: AbortSignal.timeout(1000) })) as [Buffer]
-    return /^(\+PONG|-NOAUTH)/.test(reply.toString())
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
   }
 }

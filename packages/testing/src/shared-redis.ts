@@ -26,9 +26,11 @@ export function redisSettings(url: string) {
   const { hostname, port, username, password, pathname } = new URL(url)
   return {
     engine: 'redis' as const,
+    topology: 'standalone' as const,
     host: hostname,
     port: Number(port || 6379),
     db: Number(pathname.slice(1) || 0),
+    ackReplicas: 0,
     ...(username && { username }),
     ...(password && { password: { reveal: () => decodeURIComponent(password) } }),
   }

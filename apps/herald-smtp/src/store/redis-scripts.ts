@@ -42,3 +42,6 @@ redis.call('HSET', KEYS[1], 'message', ARGV[2], 'outcome', ARGV[3], 'settled', A
 redis.call('PEXPIRE', KEYS[1], ARGV[7])
 return 1
 `
+
+/** KEYS: record or note. ARGV: the fields wanted. Returns their values. */
+export const lookScript = `return redis.call('HMGET', KEYS[1], unpack(ARGV))`

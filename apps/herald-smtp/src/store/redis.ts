@@ -1,7 +1,7 @@
 import type { RedisHandle } from '@herald/storage'
 import type { Answer } from '../domain/answer.ts'
 import type { TrailEntry } from '../domain/trail.ts'
-import { claimScript, noteScript, settleScript } from './redis-scripts.ts'
+import { claimScript, lookScript, noteScript, settleScript } from './redis-scripts.ts'
 import { stateOf, type Claimed, type SmtpStore } from './store.ts'
 
 /** Redis drops a record this long after the clock passed in has forgotten it. */
@@ -12,6 +12,7 @@ export function createRedisStore(handle: RedisHandle): SmtpStore {
   const claim = handle.script(claimScript)
   const settle = handle.script(settleScript)
   const note = handle.script(noteScript)
+  const look = handle.script(lookScript)
   const noteKeyOf = (id: string) => `${handle.keyPrefix}smtp:trail:${id}`
   const keyOf = (id: string) => `${handle.keyPrefix}smtp:call:${id}`
 
@@ -19,19 +20,18 @@ export function createRedisStore(handle: RedisHandle): SmtpStore {
     claim: async ({ id, fingerprint, owner, messageId, leaseUntil, expiresAt, once }, now) => {
       const keepMs = expiresAt - now + garbageMs
       const args = [now, fingerprint, owner, messageId, leaseUntil, expiresAt, once ? 1 : 0, keepMs]
-      const reply = await handle.runMarked(() => claim([keyOf(id)], args))
+      const reply = await claim([keyOf(id)], args)
       return claimedFrom(reply as [Claimed['outcome'], string])
     },
 
     settle: async ({ id, owner, answer, expiresAt, now }) => {
       const args = [owner, stateOf(answer), JSON.stringify(answer), expiresAt, expiresAt - now + garbageMs]
-      return (await handle.run(() => settle([keyOf(id)], args))) === 1
+      return (await settle([keyOf(id)], args)) === 1
     },
 
     look: async (id, now) => {
-      const [expires, lease, answer, messageId] = await handle.run((client) =>
-        client.hmget(keyOf(id), 'expires', 'lease', 'answer', 'message'),
-      )
+      const found = await look([keyOf(id)], ['expires', 'lease', 'answer', 'message'])
+      const [expires, lease, answer, messageId] = found as (string | null)[]
       if (!expires || Number(expires) <= now) return { outcome: 'free' }
       if (answer) return { outcome: 'settled', answer: JSON.parse(answer) as Answer }
       return { outcome: Number(lease) > now ? 'sending' : 'lapsed', messageId: messageId ?? '' }
@@ -41,11 +41,11 @@ export function createRedisStore(handle: RedisHandle): SmtpStore {
       const { messageId, outcome, settledAt } = entry
       const keepMs = expiresAt - now + garbageMs
       const args = [now, messageId, outcome, settledAt, expiresAt, JSON.stringify(entry), keepMs]
-      await handle.run(() => note([noteKeyOf(id)], args))
+      await note([noteKeyOf(id)], args)
     },
 
     find: async (id, now) => {
-      const [expires, entry] = await handle.run((client) => client.hmget(noteKeyOf(id), 'expires', 'entry'))
+      const [expires, entry] = (await look([noteKeyOf(id)], ['expires', 'entry'])) as (string | null)[]
       return entry && Number(expires) > now ? (JSON.parse(entry) as TrailEntry) : undefined
     },
 

@@ -58,7 +58,8 @@ function matchCredential(
   for (const credential of credentials) {
     const secret = keyring.open(credentialContext(owner, credential.id), credential.box)
     const step = matchStep({ ...guess, secret, parameters: credential })
-    if (step !== undefined) match = { kind: 'totp', credentialId: credential.id, step }
+    const { id: credentialId, periodSeconds } = credential
+    if (step !== undefined) match = { kind: 'totp', credentialId, periodSeconds, step }
   }
   return match
 }

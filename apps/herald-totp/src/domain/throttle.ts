@@ -5,10 +5,10 @@ import { limitedNetwork } from './client-address.ts'
 export const requestTtlSeconds = 660
 
 /** The budgets a store enforces, all of them per subject; `limits` are the ones an operator sets. */
-export function storePolicy(limits: {
-  perSubjectHour: number
-  lockAfterFailures: number | 'off'
-}): StorePolicy {
+export function storePolicy(
+  limits: { perSubjectHour: number; lockAfterFailures: number | 'off' },
+  { skew }: Pick<StorePolicy, 'skew'>,
+): StorePolicy {
   return {
     startsPerHour: limits.perSubjectHour,
     failuresPerHour: limits.perSubjectHour,
@@ -18,6 +18,7 @@ export function storePolicy(limits: {
     pendingMax: 5,
     enrollmentFailuresMax: 5,
     requestTtlSeconds,
+    skew,
   }
 }
 

@@ -55,7 +55,6 @@ async function attempt(deps: Deps, request: VerificationRequest): Promise<Verifi
     verdict,
     ...challengeOf(deps, request),
     now,
-    stepFloor: 0,
   })
   return settled.outcome === 'gone' ? undefined : answer(settled, verdict, now)
 }

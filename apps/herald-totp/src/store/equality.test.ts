@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { redisEngine } from './redis.fixture.ts'
 import { sqliteEngine } from './sqlite.fixture.ts'
 import type { Enrollment, StorePolicy, TotpStore, Verdict } from './store.ts'
-import { newEnrollment, rightCode, start, stepAt } from './totp-store.fixture.ts'
+import { newEnrollment, rightCode, start, stepAt, verdictOf } from './totp-store.fixture.ts'
 
 type Step =
   | { verb: 'createEnrollment' | 'status' | 'findSubject' | 'unlock'; subject: 0 | 1 }
@@ -14,7 +14,6 @@ type Step =
       subject: 0 | 1
       stale: boolean
       challenge: string | undefined
-      floor: number
       guess:
         | { kind: 'totp'; offset: number }
         | { kind: 'backup'; slot: number }
@@ -62,7 +61,6 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       subject,
       stale: fc.constantFrom(false, false, true),
       challenge: optional('c1', 'c2', 'c3', 'c4'),
-      floor: fc.constantFrom(0, 0, 0, 1),
       guess,
       times: fc.constantFrom(1, 1, 1, 2, 7),
     }),
@@ -96,9 +94,8 @@ function createPlayer(store: TotpStore, templates: readonly Enrollment[][]) {
     const { guess: guessed, challenge } = wanted
     const credentialId = record?.credentials[0]?.id ?? 'none'
     const verdict: Verdict =
-      guessed.kind === 'totp' ? { kind: 'totp', credentialId, step: stepAt(now) + guessed.offset } : guessed
-    const stepFloor = wanted.floor * stepAt(now)
-    const verification = { subject: name, version, verdict, now, stepFloor, ...(challenge && { challenge }) }
+      guessed.kind === 'totp' ? verdictOf(credentialId, stepAt(now) + guessed.offset) : guessed
+    const verification = { subject: name, version, verdict, now, ...(challenge && { challenge }) }
     const answers = []
     for (let time = 0; time < wanted.times; time++) answers.push(await store.settleVerification(verification))
     return answers

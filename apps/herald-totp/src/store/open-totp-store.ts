@@ -24,7 +24,8 @@ export type OpenTotpStore = TotpStore & {
 /** Opens the engine that the settings name; throws as openStore does. */
 export async function openTotpStore(
   settings: StoreSettings,
-  deps: StoreOptions & Pick<OpenOptions, 'now' | 'logger' | 'keyPrefix' | 'busyTimeoutMs' | 'syncAtClose'>,
+  deps: StoreOptions &
+    Pick<OpenOptions, 'now' | 'logger' | 'keyPrefix' | 'busyTimeoutMs' | 'syncAtClose' | 'noticesStops'>,
 ): Promise<OpenTotpStore> {
   const handle = await openStore(settings, { ...totpLayout, ...deps })
   return { ...createTotpStore(handle, deps), handle, probe: () => probeStore(handle, deps) }

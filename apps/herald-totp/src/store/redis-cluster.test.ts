@@ -1,53 +1,48 @@
-import type { RedisHandle, Script } from '@herald/storage'
-import { locateRedisBinary, startRedisCluster } from '@herald/testing'
-import { Cluster, type Redis } from 'ioredis'
-import { randomBytes } from 'node:crypto'
-import { describe, expect, it, onTestFinished } from 'vitest'
-import { createTotpStore } from './open-totp-store.ts'
+import { locateRedisBinary, startRedisCluster, type RedisCluster } from '@herald/testing'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { OpenTotpStore } from './open-totp-store.ts'
 import { createSealedRecords, type SealedRecord } from './sealed-records.ts'
-import { newEnrollment, policy, rightCode, slotOf, start } from './totp-store.fixture.ts'
+import { enrol, newEnrollment, openedBy, rightCode, start, stepAt } from './totp-store.fixture.ts'
 
-/** A handle over a Cluster, without the marker. */
-function handleOf(cluster: Cluster): RedisHandle {
-  const client = cluster as unknown as Redis
-  const run: RedisHandle['run'] = (operation) => operation(client)
-  const script =
-    (lua: string): Script =>
-    (keys, args) =>
-      cluster.eval(lua, keys.length, ...keys, ...args)
-  const nothing = async () => {}
-  return {
-    engine: 'redis',
-    keyPrefix: '',
-    client,
-    script,
-    run,
-    runMarked: run,
-    ping: nothing,
-    probeWrite: nothing,
-    close: nothing,
-  }
-}
+const nextStep = start + 30_000
 
-describe.skipIf(locateRedisBinary() === undefined)('sealed records on a Cluster', () => {
-  it('are found and exchanged on every master', async () => {
-    const servers = await startRedisCluster()
-    onTestFinished(servers.stop)
-    const cluster = new Cluster(servers.nodes)
-    onTestFinished(() => cluster.disconnect())
-    const handle = handleOf(cluster)
-    const store = createTotpStore(handle, { policy, unknownSlot: slotOf, randomBytes })
+describe.skipIf(locateRedisBinary() === undefined)('the store on a Cluster', () => {
+  let servers: RedisCluster
+  let store: OpenTotpStore
+
+  beforeAll(async () => {
+    servers = await startRedisCluster()
+    return servers.stop
+  })
+
+  beforeEach(async () => {
+    store = await openedBy(servers.settings).open()
+  })
+
+  it('keeps the keys of each verb in one slot', async () => {
+    const { enrollment, use, useSlot, guess } = await enrol(store, 'alice')
+    await use(stepAt(nextStep), nextStep, { challenge: 'digest' })
+    await useSlot(0, nextStep)
+    await guess('totp', nextStep)
+    await guess('totp', nextStep, { subject: 'nobody', version: 'unknown' })
+    await store.unlock('alice', nextStep)
+    await expect(store.status('alice', nextStep)).resolves.toMatchObject({ backupCodesRemaining: 9 })
+    await store.revoke('alice', 'request', nextStep)
+    await expect(store.findEnrollment(enrollment.id, nextStep)).resolves.toBeUndefined()
+  })
+
+  it('finds and exchanges sealed records on every master', async () => {
     for (let n = 0; n < 40; n += 1) {
       const enrollment = newEnrollment(`subject ${n}`)
       await store.createEnrollment(enrollment, start)
       await store.settleEnrollment(enrollment.id, rightCode(enrollment), start)
     }
-    const records = createSealedRecords(handle)
+    const records = createSealedRecords(store.handle)
     const boxes = async () => {
       const found = new Map<string, SealedRecord>()
       let cursor: string | undefined
       do {
-        const page = await records.page(cursor, 10)
+        const page = await records.page(cursor, 1000)
         for (const record of page.records) found.set(`${record.kind} ${record.id} ${record.subject}`, record)
         cursor = page.cursor
       } while (cursor !== undefined)

@@ -10,7 +10,15 @@ import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import type { OpenTotpStore } from './open-totp-store.ts'
 import { subjectTag } from './subject-tag.ts'
-import { enrol, newEnrollment, openedBy, start, stepAt, type TestStore } from './totp-store.fixture.ts'
+import {
+  enrol,
+  newEnrollment,
+  openedBy,
+  start,
+  stepAt,
+  verdictOf,
+  type TestStore,
+} from './totp-store.fixture.ts'
 
 const unavailable = { code: 'STORE_UNAVAILABLE' }
 const nextStep = start + 30_000
@@ -24,7 +32,7 @@ describe.skipIf(locateRedisBinary() === undefined)('the store on a failing Redis
   beforeEach(async () => {
     server = await startRedis({ appendOnly: true })
     proxy = await createFaultProxy(server)
-    testStore = openedBy({ engine: 'redis', host: '127.0.0.1', port: proxy.port, db: 0 })
+    testStore = openedBy(redisSettings(`redis://127.0.0.1:${proxy.port}`))
   })
 
   afterEach(async () => {
@@ -48,6 +56,30 @@ describe.skipIf(locateRedisBinary() === undefined)('the store on a failing Redis
         { timeout: 5000 },
       )
       .toBe('back')
+
+  it('needs two commands for a verify, and three calls inside the second', async () => {
+    const { credentialId } = await enrol(await open(), 'alice')
+    const admin = new Redis(server.port)
+    const verify = async (now: number) => {
+      const record = await store.findSubject('alice')
+      const verdict = verdictOf(credentialId, stepAt(now))
+      const verification = { subject: 'alice', version: record!.version, verdict, now }
+      return store.settleVerification(verification)
+    }
+    await verify(nextStep)
+    await admin.config('RESETSTAT')
+    await expect(verify(nextStep + 30_000)).resolves.toMatchObject({ outcome: 'accepted' })
+    const calls = [...(await admin.info('commandstats')).matchAll(/^cmdstat_(\w+):calls=(\d+)/gm)]
+    admin.disconnect()
+    expect(Object.fromEntries(calls.map(([, name, count]) => [name, Number(count)]))).toMatchObject({
+      hgetall: 1,
+      evalsha: 1,
+      get: 1,
+      hmget: 1,
+      hset: 1,
+    })
+    expect(calls.filter(([, name]) => name !== 'config')).toHaveLength(5)
+  })
 
   it('consumes a code once when the reply is lost, and does not accept it again', async () => {
     const { use, useSlot } = await enrol(await open(), 'alice')
@@ -171,25 +203,5 @@ describe.skipIf(locateRedisBinary() === undefined)('the store on a failing Redis
       expect(String(error)).not.toContain(enrollment.label)
       expect((error as Error).cause).toBeUndefined()
     }
-  })
-})
-
-describe.skipIf(locateRedisBinary() === undefined)('the store on a Redis in cluster mode', () => {
-  it('keeps the keys of each verb in one slot', async () => {
-    const server = await startRedis({ args: ['--cluster-enabled', 'yes'] })
-    onTestFinished(server.stop)
-    const admin = new Redis(server.port)
-    await admin.cluster('ADDSLOTSRANGE', 0, 16_383)
-    await expect.poll(() => admin.cluster('INFO'), { timeout: 10_000 }).toContain('cluster_state:ok')
-    admin.disconnect()
-    const store = await openedBy(redisSettings(server.url)).open()
-    const { enrollment, use, useSlot, guess } = await enrol(store, 'alice')
-    await use(stepAt(nextStep), nextStep, { challenge: 'digest' })
-    await useSlot(0, nextStep)
-    await guess('totp', nextStep)
-    await store.unlock('alice', nextStep)
-    await expect(store.status('alice', nextStep)).resolves.toMatchObject({ backupCodesRemaining: 9 })
-    await store.revoke('alice', 'request', nextStep)
-    await expect(store.findEnrollment(enrollment.id, nextStep)).resolves.toBeUndefined()
   })
 })

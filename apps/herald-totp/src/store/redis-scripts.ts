@@ -1,14 +1,18 @@
 import { takeTokenLua } from '@herald/storage'
 import { firstWaitMs, freeFailures, hourMs, longestWaitMs } from './budget.ts'
+import type { StorePolicy } from './store.ts'
 
 /**
- * One script a verb. Each sees only its KEYS, which share one hash tag, and its ARGV; the time is an argument. Answers are
- * {outcome, number}. Expiry by Redis' own clock only collects garbage, so it comes later than the one the scripts decide by.
+ * One script a verb. Each sees only its KEYS, which share one hash tag, and its ARGV; the time is an argument. Expiry by
+ * Redis' own clock only collects garbage, so it comes later than the one the scripts decide by.
+ *
+ * A subject has two hashes: `subject` is what the enrolment wrote, `used` what has been used and guessed since, and the
+ * version of the enrolment it belongs to.
  */
 const collectAfterMs = 60_000
 
-/** Redis' twin of budget.ts. `policy` has totpPerHour, lockAfter (0: never) and backupPerHour. */
-const budgetLua = `
+/** Redis' twin of budget.ts. Failures are one text: the streak, the times of TOTP and those of backup codes, with | between. */
+const budgetLua = (policy: StorePolicy): string => `
 local function readTimes(text, now)
   local times = {}
   for digits in string.gmatch(text or '', '%d+') do
@@ -18,9 +22,9 @@ local function readTimes(text, now)
   return times
 end
 
-local function readFailures(key, now)
-  local found = redis.call('HMGET', key, 'streak', 'totp', 'backup')
-  return { streak = tonumber(found[1]) or 0, totp = readTimes(found[2], now), backup = readTimes(found[3], now) }
+local function readFailures(text, now)
+  local streak, totp, backup = string.match(text or '', '^(%d+)|([%d ]*)|([%d ]*)$')
+  return { streak = tonumber(streak) or 0, totp = readTimes(totp, now), backup = readTimes(backup, now) }
 end
 
 local function hourlyWaitMs(times, perHour, now)
@@ -36,108 +40,107 @@ local function streakWaitMs(failures, now)
   return math.max(last + wait - now, 0)
 end
 
-local function waitMs(failures, guessed, policy, now)
-  if guessed == 'backup' then return hourlyWaitMs(failures.backup, policy.backupPerHour, now) end
-  if policy.lockAfter > 0 and failures.streak >= policy.lockAfter then return ${hourMs} end
-  return math.max(hourlyWaitMs(failures.totp, policy.totpPerHour, now), streakWaitMs(failures, now))
+local function waitMs(failures, guessed, now)
+  if guessed == 'backup' then return hourlyWaitMs(failures.backup, ${policy.backupFailuresPerHour}, now) end
+  if failures.streak >= ${policy.lockAfterFailures === 'off' ? 'math.huge' : policy.lockAfterFailures} then return ${hourMs} end
+  return math.max(hourlyWaitMs(failures.totp, ${policy.failuresPerHour}, now), streakWaitMs(failures, now))
 end
 
 -- Times an hour old, or beyond what the budget looks at, are dropped.
 local function latest(times, perHour, now)
   local kept = {}
   for _, time in ipairs(times) do
-    if time > now - ${hourMs} then kept[#kept + 1] = string.format('%.0f', time) end
+    if time > now - ${hourMs} then kept[#kept + 1] = time end
   end
-  kept[#kept + 1] = string.format('%.0f', now)
-  return table.concat(kept, ' ', math.max(#kept - perHour + 1, 1))
+  kept[#kept + 1] = now
+  while #kept > perHour do table.remove(kept, 1) end
+  return kept
 end
 
-local function countFailure(key, failures, guessed, policy, now)
+local function withFailure(failures, guessed, now)
+  local streak, totp, backup = failures.streak, failures.totp, failures.backup
   if guessed == 'backup' then
-    redis.call('HSET', key, 'backup', latest(failures.backup, policy.backupPerHour, now))
+    backup = latest(backup, ${policy.backupFailuresPerHour}, now)
   else
-    redis.call('HSET', key, 'streak', failures.streak + 1, 'totp', latest(failures.totp, policy.totpPerHour, now))
+    streak = streak + 1
+    totp = latest(totp, ${policy.failuresPerHour}, now)
   end
+  return table.concat({streak, table.concat(totp, ' '), table.concat(backup, ' ')}, '|')
 end
 `
 
-/** KEYS failures; ARGV now, guessed, totpPerHour, lockAfter, backupPerHour. Every code for an unknown subject is a wrong one. */
-export const settleUnknownLua = `${budgetLua}
+/** KEYS failures; ARGV now, guessed. Every code for an unknown subject is a wrong one. */
+export const settleUnknownLua = (policy: StorePolicy): string => `${budgetLua(policy)}
 local now, guessed = tonumber(ARGV[1]), ARGV[2]
-local policy = { totpPerHour = tonumber(ARGV[3]), lockAfter = tonumber(ARGV[4]), backupPerHour = tonumber(ARGV[5]) }
-
-local failures = readFailures(KEYS[1], now)
-local wait = waitMs(failures, guessed, policy, now)
+local failures = readFailures(redis.call('GET', KEYS[1]), now)
+local wait = waitMs(failures, guessed, now)
 if wait > 0 then return {'locked', wait} end
-countFailure(KEYS[1], failures, guessed, policy, now)
-return {'wrong', 0}
+redis.call('SET', KEYS[1], withFailure(failures, guessed, now))
+return {'wrong'}
+`
+
+/** KEYS subject, used. Whether there is such a subject; nothing but a loss takes one of the two and leaves the other. */
+export const isEnrolledLua = `
+local isEnrolled = redis.call('EXISTS', KEYS[1])
+if isEnrolled ~= redis.call('EXISTS', KEYS[2]) then return redis.error_reply('DAMAGED a part of the subject is gone') end
+return isEnrolled
 `
 
 /**
- * KEYS subject, used, failures and, when there is one, challenge.
- * ARGV now, guessed, totpPerHour, lockAfter, backupPerHour, version, kind, credentialId, number (step or slot), stepFloor, challengeTtlMs.
+ * KEYS used and, when there is one, challenge; ARGV now, version, guessed, number (step or slot; '' when the code is wrong),
+ * credentialId, periodMs. Answers {outcome, milliseconds to wait or slots}. Every verify runs this, so what the right code
+ * of a subject without failures does not need is defined only where it is.
  */
-export const settleVerificationLua = `${budgetLua}
-local subjectKey, usedKey, failuresKey, challengeKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local now, guessed = tonumber(ARGV[1]), ARGV[2]
-local policy = { totpPerHour = tonumber(ARGV[3]), lockAfter = tonumber(ARGV[4]), backupPerHour = tonumber(ARGV[5]) }
-local version, kind, credentialId = ARGV[6], ARGV[7], ARGV[8]
-local number, stepFloor, challengeTtlMs = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+export const settleVerificationLua = (policy: StorePolicy): string => `
+local used, challenge = KEYS[1], KEYS[2]
+local now, guessed, number, credentialId = tonumber(ARGV[1]), ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local found = redis.call('HMGET', used, 'version', 'slots', 'failures', 'step:' .. credentialId)
+local slots, failures = found[2] or '', found[3]
+if found[1] ~= ARGV[2] then return {'gone'} end
 
-local function damaged()
-  return redis.error_reply('DAMAGED the record of what was used does not fit the subject')
-end
-
-local function isChallengeSpent()
-  if not challengeKey then return false end
-  local expiresAt = redis.call('GET', challengeKey)
-  return expiresAt and tonumber(expiresAt) > now
-end
-
-local function accept()
-  redis.call('DEL', failuresKey)
-  if challengeKey then
-    redis.call('SET', challengeKey, now + challengeTtlMs, 'PX', challengeTtlMs + ${collectAfterMs})
+if failures or not number then
+  ${budgetLua(policy)}
+  local counted = readFailures(failures, now)
+  local wait = waitMs(counted, guessed, now)
+  if wait > 0 then return {'locked', wait} end
+  if not number then
+    redis.call('HSET', used, 'failures', withFailure(counted, guessed, now))
+    return {'wrong'}
   end
-  local _, left = string.gsub(redis.call('HGET', usedKey, 'backup') or '', '0', '0')
-  return {'accepted', left}
 end
 
-local function settleStep()
-  local last = tonumber(redis.call('HGET', usedKey, 'step:' .. credentialId))
-  if not last then return damaged() end
-  if number <= stepFloor then
-    local credential = cjson.decode(redis.call('HGET', subjectKey, 'credential:' .. credentialId))
-    return {'floored', math.max((stepFloor + 1) * credential.periodSeconds * 1000 - now, 0)}
+if challenge then
+  local expiresAt = redis.call('GET', challenge)
+  if expiresAt and tonumber(expiresAt) > now then return {'replayed'} end
+end
+
+if guessed == 'totp' then
+  local last = tonumber(found[4])
+  if not last then return redis.error_reply('DAMAGED the record of what was used does not fit the subject') end
+  if number <= last then return {'replayed'} end
+  if floorAt then
+    local periodMs = tonumber(ARGV[6])
+    local stepFloor = math.floor(floorAt / periodMs) + ${policy.skew}
+    if number <= stepFloor then return {'floored', math.max((stepFloor + 1) * periodMs - now, 0)} end
   end
-  if number <= last then return {'replayed', 0} end
-  redis.call('HSET', usedKey, 'step:' .. credentialId, number, 'at:' .. credentialId, now)
-  return accept()
-end
-
-local function settleSlot()
-  local slots = redis.call('HGET', usedKey, 'backup') or ''
+  redis.call('HSET', used, 'step:' .. credentialId, ARGV[4], 'at:' .. credentialId, ARGV[1])
+else
   local slot = string.sub(slots, number + 1, number + 1)
-  if slot == '' then return damaged() end
-  if slot == '1' then return {'replayed', 0} end
-  redis.call('HSET', usedKey, 'backup', string.sub(slots, 1, number) .. '1' .. string.sub(slots, number + 2))
-  return accept()
+  if slot == '' then return redis.error_reply('DAMAGED the record of what was used does not fit the subject') end
+  if slot == '1' then return {'replayed'} end
+  slots = string.sub(slots, 1, number) .. '1' .. string.sub(slots, number + 2)
+  redis.call('HSET', used, 'slots', slots)
 end
 
-if redis.call('HGET', subjectKey, 'version') ~= version then return {'gone', 0} end
-local failures = readFailures(failuresKey, now)
-local wait = waitMs(failures, guessed, policy, now)
-if wait > 0 then return {'locked', wait} end
-if kind == 'wrong' then
-  countFailure(failuresKey, failures, guessed, policy, now)
-  return {'wrong', 0}
+if failures then redis.call('HDEL', used, 'failures') end
+if challenge then
+  local ttlMs = ${policy.challengeTtlSeconds * 1000}
+  redis.call('SET', challenge, now + ttlMs, 'PX', ttlMs + ${collectAfterMs})
 end
-if isChallengeSpent() then return {'replayed', 0} end
-if kind == 'totp' then return settleStep() end
-return settleSlot()
+return {'accepted', slots}
 `
 
-/** KEYS subject, used, starts, enrollments, pending; ARGV now, id, record, ttlMs, pendingMax, refillMs, startsPerHour. */
+/** KEYS subject, used, starts, enrollments, pending; ARGV now, id, record, ttlMs, pendingMax, refillMs, startsPerHour. Answers {outcome, milliseconds to wait}. */
 export const createEnrollmentLua = `${takeTokenLua}
 local subjectKey, usedKey, startsKey, enrollmentsKey, pendingKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local now, id, record, ttlMs, pendingMax = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -157,12 +160,15 @@ for _, key in ipairs({pendingKey, enrollmentsKey}) do redis.call('PEXPIRE', key,
 return {'created', 0}
 `
 
+/** KEYS enrollments; ARGV id. */
+export const findEnrollmentLua = `return redis.call('HGET', KEYS[1], ARGV[1])`
+
 /**
- * KEYS enrollments, pending, subject, used, failures.
- * ARGV now, id, failuresMax, kind and, when it is right, version, credentialId, credential, firstStep, backupSet, backupSlots (all '0').
+ * KEYS enrollments, pending, subject, used.
+ * ARGV now, id, failuresMax, kind and, when it is right, version, credentialId, credential, firstStep, backupSet, slots (all '0').
  */
 export const settleEnrollmentLua = `
-local enrollmentsKey, pendingKey, subjectKey, usedKey, failuresKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local enrollmentsKey, pendingKey, subjectKey, usedKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local now, id, failuresMax, kind = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4]
 
 local record = redis.call('HGET', enrollmentsKey, id)
@@ -177,17 +183,17 @@ if kind == 'wrong' then
   return 'wrong'
 end
 
-local version, credentialId, credential, firstStep, backupSet, backupSlots = unpack(ARGV, 5)
+local version, credentialId, credential, firstStep, backupSet, slots = unpack(ARGV, 5)
 redis.call('HSET', subjectKey, 'subject', enrollment.subject, 'version', version,
   'credential:' .. credentialId, credential, 'backupSet', backupSet)
-redis.call('HSET', usedKey, 'step:' .. credentialId, firstStep, 'backup', backupSlots)
-redis.call('DEL', enrollmentsKey, pendingKey, failuresKey)
+redis.call('HSET', usedKey, 'version', version, 'slots', slots, 'step:' .. credentialId, firstStep)
+redis.call('DEL', enrollmentsKey, pendingKey)
 return 'activated'
 `
 
-/** KEYS subject, used, failures, enrollments, pending and, when there is one, request; ARGV now, requestTtlMs. */
+/** KEYS subject, used, enrollments, pending and, when there is one, request; ARGV now, requestTtlMs. */
 export const revokeLua = `
-local requestKey = KEYS[6]
+local requestKey = KEYS[5]
 local now, requestTtlMs = tonumber(ARGV[1]), tonumber(ARGV[2])
 
 if requestKey then
@@ -195,14 +201,12 @@ if requestKey then
   if expiresAt and tonumber(expiresAt) > now then return 0 end
   redis.call('SET', requestKey, now + requestTtlMs, 'PX', requestTtlMs + ${collectAfterMs})
 end
-redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
 return 1
 `
 
-/** KEYS subject, used, failures; ARGV now, totpPerHour, lockAfter. Answers {record, used, wait}. */
-export const statusLua = `${budgetLua}
-local now = tonumber(ARGV[1])
-local policy = { totpPerHour = tonumber(ARGV[2]), lockAfter = tonumber(ARGV[3]) }
-local wait = waitMs(readFailures(KEYS[3], now), 'totp', policy, now)
-return {redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]), wait}
-`
+/** KEYS used. */
+export const unlockLua = `return redis.call('HDEL', KEYS[1], 'failures')`
+
+/** KEYS subject, used. Both hashes, fields and values in turn. */
+export const statusLua = `return {redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2])}`

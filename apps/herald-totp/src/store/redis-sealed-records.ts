@@ -39,7 +39,9 @@ export function createRedisSealedRecords(handle: RedisHandle): SealedRecords {
     async page(cursor, count) {
       const found = await handle.runMarked((client) => scanPage(client, `${prefix}*`, { cursor, count }))
       const hashes = found.keys.filter((key) => readers[nameOf(key)])
-      const fields = await handle.runMarked((client) => Promise.all(hashes.map((key) => client.hgetall(key))))
+      const fields = await handle.runMarked((client) =>
+        Promise.all(hashes.map((key) => client.send(key, (connection) => connection.hgetall(key)))),
+      )
       const records = hashes.flatMap((key, index) => readers[nameOf(key)]?.(fields[index] ?? {}) ?? [])
       return { records, visited: found.keys.length, cursor: found.cursor }
     },
@@ -48,7 +50,7 @@ export function createRedisSealedRecords(handle: RedisHandle): SealedRecords {
       Promise.all(
         exchanges.map(async ({ record, box }) => {
           const { key, field, member } = placeOf(prefix, record)
-          const answer = await handle.run(() => exchange([key], [field, member, record.box, box]))
+          const answer = await exchange([key], [field, member, record.box, box])
           return typeof answer === 'string' ? answer : undefined
         }),
       ),

@@ -1,4 +1,5 @@
 import { redisSettings, removeKeys, sharedRedisUrl, uniquePrefix } from '@herald/testing'
+import { Redis } from 'ioredis'
 import { onTestFinished } from 'vitest'
 import { openedBy, type TestEngine } from './totp-store.fixture.ts'
 
@@ -14,6 +15,12 @@ export const redisEngine: TestEngine = {
     return {
       ...openedBy(redisSettings(url), keyPrefix),
       loseMarker: () => remove('totp:marker'),
+      async interrupt() {
+        const admin = new Redis(url)
+        const marker = JSON.parse((await admin.get(`${keyPrefix}totp:marker`)) ?? '') as object
+        await admin.set(`${keyPrefix}totp:marker`, JSON.stringify({ ...marker, server: 'another' }))
+        admin.disconnect()
+      },
       empty: () => remove('*'),
     }
   },

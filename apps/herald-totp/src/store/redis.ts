@@ -1,12 +1,16 @@
 import { refillMs, type RedisHandle } from '@herald/storage'
+import { failuresAt, noFailures, waitMs, type Failures } from './budget.ts'
 import { damaged, parseCredential, parseEnrollment } from './record.ts'
 import {
   createEnrollmentLua,
+  findEnrollmentLua,
+  isEnrolledLua,
   revokeLua,
   settleEnrollmentLua,
   settleUnknownLua,
   settleVerificationLua,
   statusLua,
+  unlockLua,
 } from './redis-scripts.ts'
 import {
   backupSlots,
@@ -33,25 +37,23 @@ type Deps = { handle: RedisHandle; scripts: Scripts; keys: Keys; options: StoreO
 
 const credentialField = 'credential:'
 
-/** The store on Redis: each verb is one Lua script or one read, and one round trip. */
+/** The store on Redis: each verb is one Lua script, or one read that a script vouches for later, and one round trip. */
 export function createRedisStore(handle: RedisHandle, options: StoreOptions): TotpStore {
-  const deps: Deps = { handle, scripts: prepareScripts(handle), keys: createKeys(handle.keyPrefix), options }
-  const { keys } = deps
+  const scripts = prepareScripts(handle, options)
+  const keys = createKeys(handle.keyPrefix)
+  const deps: Deps = { handle, scripts, keys, options }
   return {
     createEnrollment: (enrollment, now) => createEnrollment(deps, enrollment, now),
     findEnrollment: (id, now) => findEnrollment(deps, id, now),
     settleEnrollment: (id, verdict, now) => settleEnrollment(deps, id, verdict, now),
-    async findSubject(subject) {
-      const key = keys.subject(subjectTag(subject))
-      return toSubject(await handle.runMarked((client) => client.hgetall(key)))
-    },
+    findSubject: (subject) => findSubject(deps, subject),
     settleVerification: (verification) =>
       verification.version === 'unknown'
         ? settleUnknown(deps, verification)
         : settleKnown(deps, verification, verification.version),
     revoke: (subject, request, now) => revoke(deps, subject, request, now),
     async unlock(subject) {
-      await handle.runMarked((client) => client.del(keys.failures(subjectTag(subject))))
+      await scripts.unlock([keys.used(subjectTag(subject))], [])
     },
     status: (subject, now) => status(deps, subject, now),
     ping: () => handle.ping(),
@@ -60,14 +62,21 @@ export function createRedisStore(handle: RedisHandle, options: StoreOptions): To
   }
 }
 
-function prepareScripts(handle: RedisHandle) {
+function prepareScripts(handle: RedisHandle, { policy }: StoreOptions) {
+  const script = (lua: string) => handle.script(lua)
+  const acknowledged = (lua: string) => handle.acknowledgedScript(lua)
   return {
-    createEnrollment: handle.script(createEnrollmentLua),
-    settleEnrollment: handle.script(settleEnrollmentLua),
-    settleUnknown: handle.script(settleUnknownLua),
-    settleVerification: handle.script(settleVerificationLua),
-    revoke: handle.script(revokeLua),
-    status: handle.script(statusLua),
+    createEnrollment: script(createEnrollmentLua),
+    findEnrollment: script(findEnrollmentLua),
+    failEnrollment: script(settleEnrollmentLua),
+    activateEnrollment: acknowledged(settleEnrollmentLua),
+    isEnrolled: script(isEnrolledLua),
+    settleUnknown: script(settleUnknownLua(policy)),
+    settleVerification: script(settleVerificationLua(policy)),
+    settleBackup: acknowledged(settleVerificationLua(policy)),
+    revoke: acknowledged(revokeLua),
+    unlock: script(unlockLua),
+    status: script(statusLua),
   }
 }
 
@@ -87,67 +96,55 @@ function createKeys(prefix: string) {
 }
 
 async function createEnrollment(
-  { handle, scripts, keys, options }: Deps,
+  { scripts, keys, options }: Deps,
   enrollment: Enrollment,
   now: number,
 ): Promise<EnrollmentCreated> {
   const { policy } = options
   const tag = subjectTag(enrollment.subject)
   const starts = { capacity: policy.startsPerHour, perSeconds: 3600 }
-  const answer = await handle.runMarked(() =>
-    scripts.createEnrollment(
-      [keys.subject(tag), keys.used(tag), keys.starts(tag), keys.enrollments(tag), keys.pending(tag)],
-      [
-        now,
-        enrollment.id,
-        JSON.stringify(enrollment),
-        enrollment.expiresAt - now,
-        policy.pendingMax,
-        refillMs(starts),
-        starts.capacity,
-      ],
-    ),
+  const answer = await scripts.createEnrollment(
+    [keys.subject(tag), keys.used(tag), keys.starts(tag), keys.enrollments(tag), keys.pending(tag)],
+    [
+      now,
+      enrollment.id,
+      JSON.stringify(enrollment),
+      enrollment.expiresAt - now,
+      policy.pendingMax,
+      refillMs(starts),
+      starts.capacity,
+    ],
   )
   const [outcome, waitMs] = answer as [EnrollmentCreated['outcome'], number]
   return outcome === 'rate_limited' ? { outcome, retryAfterSeconds: Math.ceil(waitMs / 1000) } : { outcome }
 }
 
 async function findEnrollment(
-  { handle, keys }: Deps,
+  { scripts, keys }: Deps,
   id: string,
   now: number,
 ): Promise<Enrollment | undefined> {
   const tag = tagOfEnrollmentId(id)
   if (tag === undefined) return undefined
-  const text = await handle.runMarked((client) => client.hget(keys.enrollments(tag), id))
-  const enrollment = text === null ? undefined : parseEnrollment(text)
+  const text = await scripts.findEnrollment([keys.enrollments(tag)], [id])
+  const enrollment = typeof text === 'string' ? parseEnrollment(text) : undefined
   return enrollment && enrollment.expiresAt > now ? enrollment : undefined
 }
 
 async function settleEnrollment(
-  { handle, scripts, keys, options }: Deps,
+  { scripts, keys, options }: Deps,
   id: string,
   verdict: EnrollmentVerdict,
   now: number,
 ): Promise<'activated' | 'wrong' | 'gone'> {
   const tag = tagOfEnrollmentId(id)
   if (tag === undefined) return 'gone'
-  const found = [
-    keys.enrollments(tag),
-    keys.pending(tag),
-    keys.subject(tag),
-    keys.used(tag),
-    keys.failures(tag),
-  ]
-  const activation = verdict.kind === 'wrong' ? [] : activationArguments(verdict, options)
-  const answer = await handle.runMarked(() =>
-    scripts.settleEnrollment(found, [
-      now,
-      id,
-      options.policy.enrollmentFailuresMax,
-      verdict.kind,
-      ...activation,
-    ]),
+  const isWrong = verdict.kind === 'wrong'
+  const activation = isWrong ? [] : activationArguments(verdict, options)
+  const settle = isWrong ? scripts.failEnrollment : scripts.activateEnrollment
+  const answer = await settle(
+    [keys.enrollments(tag), keys.pending(tag), keys.subject(tag), keys.used(tag)],
+    [now, id, options.policy.enrollmentFailuresMax, verdict.kind, ...activation],
   )
   return answer as 'activated' | 'wrong' | 'gone'
 }
@@ -160,83 +157,78 @@ function activationArguments(
   return [newVersion(randomBytes), credential.id, record, firstStep, backupSet, '0'.repeat(backupSlots)]
 }
 
-async function settleUnknown(
-  { handle, scripts, keys, options }: Deps,
-  { subject, verdict, now }: Verification,
-): Promise<Settled> {
+async function findSubject({ handle, keys }: Deps, subject: string): Promise<SubjectRecord | undefined> {
+  const fields = toFields(await handle.readHash(keys.subject(subjectTag(subject))))
+  if (fields['subject'] === subject || Object.keys(fields).length === 0) return toSubject(fields)
+  // The reply to another call, which this finds out.
+  await handle.ping()
+  throw damaged()
+}
+
+/** That the subject is not there was only read; the same round trip that counts the failure asserts it. */
+async function settleUnknown({ scripts, keys, options }: Deps, verification: Verification): Promise<Settled> {
+  const { subject, verdict, now } = verification
+  const tag = subjectTag(subject)
   const counter = keys.failures(`u${options.unknownSlot(subject)}`)
-  const answer = await handle.run(() =>
-    scripts.settleUnknown([counter], [now, guessedBy(verdict), ...budgetArguments(options)]),
-  )
-  return toSettled(answer)
+  const [isEnrolled, answer] = await Promise.all([
+    scripts.isEnrolled([keys.subject(tag), keys.used(tag)], []),
+    scripts.settleUnknown([counter], [now, guessedBy(verdict)]),
+  ])
+  return isEnrolled === 1 ? { outcome: 'gone' } : toSettled(answer)
 }
 
 async function settleKnown(
-  { handle, scripts, keys, options }: Deps,
-  { subject, verdict, challenge, now, stepFloor }: Verification,
+  { scripts, keys }: Deps,
+  { subject, verdict, challenge, now }: Verification,
   version: number,
 ): Promise<Settled> {
   const tag = subjectTag(subject)
-  const challenges = challenge === undefined ? [] : [keys.challenge(tag, challenge)]
-  const credentialId = verdict.kind === 'totp' ? verdict.credentialId : ''
-  const number = verdict.kind === 'totp' ? verdict.step : verdict.kind === 'backup' ? verdict.slot : 0
-  const answer = await handle.run(() =>
-    scripts.settleVerification(
-      [keys.subject(tag), keys.used(tag), keys.failures(tag), ...challenges],
-      [
-        now,
-        guessedBy(verdict),
-        ...budgetArguments(options),
-        version,
-        verdict.kind,
-        credentialId,
-        number,
-        stepFloor,
-        options.policy.challengeTtlSeconds * 1000,
-      ],
-    ),
-  )
+  const used = keys.used(tag)
+  const isTotp = verdict.kind === 'totp'
+  const isBackup = verdict.kind === 'backup'
+  const settle = isBackup ? scripts.settleBackup : scripts.settleVerification
+  const answer = await settle(challenge === undefined ? [used] : [used, keys.challenge(tag, challenge)], [
+    now,
+    version,
+    guessedBy(verdict),
+    isTotp ? verdict.step : isBackup ? verdict.slot : '',
+    isTotp ? verdict.credentialId : '',
+    isTotp ? verdict.periodSeconds * 1000 : '',
+  ])
   const settled = toSettled(answer)
-  // An emptied store has no subject either.
-  if (settled.outcome === 'gone') await handle.ping()
+  // What was used may have been lost alone.
+  if (settled.outcome === 'gone') await scripts.isEnrolled([keys.subject(tag), used], [])
   return settled
 }
 
 async function revoke(
-  { handle, scripts, keys, options }: Deps,
+  { scripts, keys, options }: Deps,
   subject: string,
   request: string | undefined,
   now: number,
 ): Promise<void> {
   const tag = subjectTag(subject)
-  const everything = [keys.subject, keys.used, keys.failures, keys.enrollments, keys.pending].map((key) =>
-    key(tag),
-  )
+  const everything = [keys.subject(tag), keys.used(tag), keys.enrollments(tag), keys.pending(tag)]
   const requests = request === undefined ? [] : [keys.request(tag, request)]
-  await handle.runMarked(() =>
-    scripts.revoke([...everything, ...requests], [now, options.policy.requestTtlSeconds * 1000]),
-  )
+  await scripts.revoke([...everything, ...requests], [now, options.policy.requestTtlSeconds * 1000])
 }
 
 async function status(
-  { handle, scripts, keys, options }: Deps,
+  { scripts, keys, options }: Deps,
   subject: string,
   now: number,
 ): Promise<Status | undefined> {
   const tag = subjectTag(subject)
-  const [totpPerHour, lockAfter] = budgetArguments(options)
-  const answer = await handle.runMarked(() =>
-    scripts.status([keys.subject(tag), keys.used(tag), keys.failures(tag)], [now, totpPerHour, lockAfter]),
-  )
-  const [recordReply, usedReply, waitMs] = answer as [string[], string[], number]
-  const record = toSubject(toFields(recordReply))
-  const used = toFields(usedReply)
-  if (!record && usedReply.length > 0) throw damaged()
-  if (!record) return undefined
+  const answer = await scripts.status([keys.subject(tag), keys.used(tag)], [])
+  const [record, used] = (answer as [string[], string[]]).map(toFields) as [Fields, Fields]
+  const found = toSubject(record)
+  if (found === undefined && Object.keys(used).length > 0) throw damaged()
+  if (found === undefined) return undefined
+  const wait = waitMs(failuresAt(readFailures(used['failures']), now), 'totp', options.policy, now)
   return {
-    credentials: record.credentials.map((credential) => describeCredential(credential, used)),
-    backupCodesRemaining: (used['backup'] ?? '').replaceAll('1', '').length,
-    ...(waitMs > 0 ? { lockedUntil: now + waitMs } : {}),
+    credentials: found.credentials.map((credential) => describeCredential(credential, used)),
+    backupCodesRemaining: slotsLeft(used['slots']),
+    ...(wait > 0 ? { lockedUntil: now + wait } : {}),
   }
 }
 
@@ -251,17 +243,24 @@ function guessedBy(verdict: Verdict): 'totp' | 'backup' {
   return verdict.kind === 'wrong' ? verdict.guessed : verdict.kind
 }
 
-function budgetArguments({ policy }: StoreOptions): [number, number, number] {
-  const lockAfter = policy.lockAfterFailures === 'off' ? 0 : policy.lockAfterFailures
-  return [policy.failuresPerHour, lockAfter, policy.backupFailuresPerHour]
+function toSettled(answer: unknown): Settled {
+  const [outcome, found] = answer as [Settled['outcome'], string | number]
+  if (outcome === 'accepted') return { outcome, backupCodesRemaining: slotsLeft(String(found)) }
+  if (outcome === 'locked' || outcome === 'floored')
+    return { outcome, retryAfterSeconds: Math.ceil(Number(found) / 1000) }
+  return { outcome }
 }
 
-function toSettled(answer: unknown): Settled {
-  const [outcome, number] = answer as [Settled['outcome'], number]
-  if (outcome === 'accepted') return { outcome, backupCodesRemaining: number }
-  if (outcome === 'locked' || outcome === 'floored')
-    return { outcome, retryAfterSeconds: Math.ceil(number / 1000) }
-  return { outcome }
+function slotsLeft(slots = ''): number {
+  return slots.replaceAll('1', '').length
+}
+
+/** The text that budgetLua writes. */
+function readFailures(text: string | undefined): Failures {
+  if (text === undefined) return noFailures
+  const [streak, totp = '', backup = ''] = text.split('|')
+  const times = (digits: string) => digits.split(' ').filter(Boolean).map(Number)
+  return { streak: Number(streak), totp: times(totp), backup: times(backup) }
 }
 
 function toFields(reply: readonly string[]): Fields {

@@ -32,6 +32,7 @@ export const sqliteEngine: TestEngine = {
     return {
       ...openedBy({ engine: 'sqlite', path }),
       loseMarker: () => alter('DELETE FROM meta'),
+      interrupt: () => alter(`UPDATE meta SET value = 'no' WHERE name = 'stopped'`),
       empty: () => alter(tables.map((table) => `DELETE FROM ${table}`).join(';')),
     }
   },

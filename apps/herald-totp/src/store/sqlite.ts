@@ -75,7 +75,7 @@ function prepareStatements(database: DatabaseSync) {
     deleteSubject: prepare('DELETE FROM subjects WHERE tag = ?'),
     useSlot: prepare('UPDATE subjects SET backup_slots = ? WHERE tag = ?'),
     credentials: prepare('SELECT * FROM credentials WHERE tag = ? ORDER BY created_at, id'),
-    credential: prepare('SELECT last_step, period_seconds FROM credentials WHERE tag = ? AND id = ?'),
+    credential: prepare('SELECT last_step FROM credentials WHERE tag = ? AND id = ?'),
     insertCredential: prepare('INSERT INTO credentials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)'),
     useStep: prepare('UPDATE credentials SET last_step = ?, last_used_at = ? WHERE tag = ? AND id = ?'),
     enrollment: prepare('SELECT record, wrong_codes FROM enrollments WHERE id = ? AND expires_at > ?'),
@@ -164,14 +164,13 @@ function findSubject({ sql }: Deps, tag: string): SubjectRecord | undefined {
 function settleVerification(deps: Deps, verification: Verification): Settled {
   const { handle, sql, options } = deps
   const { subject, version, verdict, challenge, now } = verification
-  const known = version !== 'unknown'
   const tag = subjectTag(subject)
-  const counter = known ? tag : `u${options.unknownSlot(subject)}`
-  const row = known ? sql.subject.get(tag) : undefined
-  if (known && row?.['version'] !== version) {
-    handle.checkMarker()
-    return { outcome: 'gone' }
-  }
+  const row = sql.subject.get(tag)
+  const isThatVersion = (row?.['version'] ?? 'unknown') === version
+  // An emptied store has no subject either.
+  if (!row || !isThatVersion) handle.checkMarker()
+  if (!isThatVersion) return { outcome: 'gone' }
+  const counter = row ? tag : `u${options.unknownSlot(subject)}`
   const guessed = verdict.kind === 'wrong' ? verdict.guessed : verdict.kind
   const failures = readFailures(sql, counter, now)
   const wait = waitMs(failures, guessed, options.policy, now)
@@ -194,18 +193,30 @@ function settleStep(
   deps: Deps,
   found: Found,
   verification: Verification,
-  { credentialId, step }: Extract<Verdict, { kind: 'totp' }>,
+  verdict: Extract<Verdict, { kind: 'totp' }>,
 ): Settled {
-  const { now, stepFloor } = verification
+  const { now } = verification
+  const { credentialId, step } = verdict
   const credential = deps.sql.credential.get(found.tag, credentialId)
   if (!credential) throw damaged()
-  if (step <= stepFloor) {
-    const readyAt = (stepFloor + 1) * Number(credential['period_seconds']) * 1000
-    return { outcome: 'floored', retryAfterSeconds: Math.ceil(Math.max(readyAt - now, 0) / 1000) }
-  }
   if (step <= Number(credential['last_step'])) return { outcome: 'replayed' }
+  const wait = flooredMs(deps, verdict, now)
+  if (wait !== undefined) return { outcome: 'floored', retryAfterSeconds: Math.ceil(wait / 1000) }
   deps.sql.useStep.run(step, now, found.tag, credentialId)
   return accept(deps, found, verification)
+}
+
+/** Milliseconds until there is a step that may be accepted; undefined when this one is. The same stands in redis-scripts.ts. */
+function flooredMs(
+  { handle, options }: Deps,
+  { periodSeconds, step }: Extract<Verdict, { kind: 'totp' }>,
+  now: number,
+): number | undefined {
+  const { floorAt } = handle
+  if (floorAt === undefined) return undefined
+  const periodMs = periodSeconds * 1000
+  const stepFloor = Math.floor(floorAt / periodMs) + options.policy.skew
+  return step > stepFloor ? undefined : Math.max((stepFloor + 1) * periodMs - now, 0)
 }
 
 function settleSlot(deps: Deps, { tag, slots }: Found, verification: Verification, slot: number): Settled {

@@ -9,6 +9,7 @@ import {
   start,
   stepAt,
   type TestEngine,
+  verdictOf,
 } from './totp-store.fixture.ts'
 
 const unavailable = { code: 'STORE_UNAVAILABLE' }
@@ -150,16 +151,32 @@ function describeVerification({ create }: TestEngine): void {
       await expect(useSlot(0, start)).resolves.toEqual({ outcome: 'accepted', backupCodesRemaining: 8 })
     })
 
-    it('accepts no step up to the floor, and says when there is a later one', async () => {
-      const { use } = await enrol(await create().open(), 'alice')
+    it('accepts no step that may have been used before a loss, and says when there is a later one', async () => {
+      const testStore = create()
+      const first = await testStore.open()
+      const { credentialId, version } = await enrol(first, 'alice')
+      await first.close()
+      await testStore.interrupt()
+      const store = await testStore.open()
+      const use = (step: number, now: number) =>
+        store.settleVerification({ subject: 'alice', version, verdict: verdictOf(credentialId, step), now })
       const step = stepAt(nextStep)
-      const floored = use(step, nextStep + second, { stepFloor: step + 1 })
-      await expect(floored).resolves.toEqual({ outcome: 'floored', retryAfterSeconds: 59 })
-      const past = use(step, nextStep + 40 * second, { stepFloor: step })
-      await expect(past).resolves.toEqual({ outcome: 'floored', retryAfterSeconds: 0 })
-      await expect(use(step, nextStep, { stepFloor: step - 1 })).resolves.toMatchObject({
-        outcome: 'accepted',
-      })
+      const floored = { outcome: 'floored', retryAfterSeconds: 29 }
+      await expect(use(step, nextStep + second)).resolves.toEqual(floored)
+      await expect(use(step, nextStep + 40 * second)).resolves.toEqual({ ...floored, retryAfterSeconds: 0 })
+      await expect(use(step - 1, nextStep)).resolves.toEqual({ outcome: 'replayed' })
+      await expect(use(step + 1, nextStep)).resolves.toMatchObject({ outcome: 'accepted' })
+    })
+
+    it('has no floor after a stop in order', async () => {
+      const testStore = create()
+      const first = await testStore.open()
+      const { credentialId, version } = await enrol(first, 'alice')
+      await first.close()
+      const store = await testStore.open()
+      const verdict = verdictOf(credentialId, stepAt(nextStep))
+      const settled = store.settleVerification({ subject: 'alice', version, verdict, now: nextStep })
+      await expect(settled).resolves.toMatchObject({ outcome: 'accepted' })
     })
 
     it('does not change the version by use', async () => {
@@ -179,7 +196,7 @@ function describeVerification({ create }: TestEngine): void {
 
     it('is unavailable, not accepted, for a credential or slot that the subject does not have', async () => {
       const { settle } = await enrol(await create().open(), 'alice')
-      const stranger = settle({ kind: 'totp', credentialId: 'c_other', step: stepAt(nextStep) }, nextStep)
+      const stranger = settle(verdictOf('c_other', stepAt(nextStep)), nextStep)
       await expect(stranger).rejects.toMatchObject(unavailable)
       await expect(settle({ kind: 'backup', slot: 10 }, start)).rejects.toMatchObject(unavailable)
     })
@@ -300,13 +317,17 @@ function describeBudgets({ create }: TestEngine): void {
           version: 'unknown',
           verdict: { kind: 'wrong', guessed },
           now,
-          stepFloor: 0,
         })
       for (const seconds of [0, 0, 0, 0, 0, 1, 29, 30, 31, 90, 5000, 5000, 9000]) {
         const now = start + seconds * second
         expect(await guess('totp', now)).toEqual(await known.guess('totp', now))
         expect(await guess('backup', now)).toEqual(await known.guess('backup', now))
       }
+    })
+
+    it('are not those of an unknown subject when it has enrolled since it was looked for', async () => {
+      const { guess } = await enrol(await create().open(), 'alice')
+      await expect(guess('totp', start, { version: 'unknown' })).resolves.toEqual({ outcome: 'gone' })
     })
 
     it('are shared by unknown subjects of one counter', async () => {
@@ -318,7 +339,6 @@ function describeBudgets({ create }: TestEngine): void {
           version: 'unknown',
           verdict: { kind: 'wrong', guessed: 'totp' },
           now: start,
-          stepFloor: 0,
         })
       for (let wrong = 0; wrong < 5; wrong++) await guess(one)
       await expect(guess(other)).resolves.toMatchObject({ outcome: 'locked' })
@@ -446,14 +466,13 @@ function describeRaces({ create }: TestEngine): void {
       const testStore = create()
       const stores = [await testStore.open(), await testStore.open()] as const
       const { version, credentialId } = await enrol(stores[0], 'alice')
-      const verdict = { kind: 'totp', credentialId, step: stepAt(nextStep) } as const
+      const verdict = verdictOf(credentialId, stepAt(nextStep))
       const answers = await many((index) =>
         storeOf(stores, index).settleVerification({
           subject: 'alice',
           version,
           verdict,
           now: nextStep,
-          stepFloor: 0,
         }),
       )
       expect(counted(outcomes(answers), 'accepted')).toBe(1)
@@ -484,7 +503,6 @@ function describeRaces({ create }: TestEngine): void {
               version: known,
               verdict: { kind: 'wrong', guessed },
               now: start,
-              stepFloor: 0,
             }),
           )
         const budget = { totp: 5, backup: 20 }[guessed]
@@ -545,11 +563,8 @@ function describeDurability({ create }: TestEngine): void {
     await first.close()
     const second = await testStore.open()
     await expect(second.findSubject('alice')).resolves.toMatchObject({ version })
-    const verification = { subject: 'alice', version, now: nextStep, stepFloor: 0 }
-    const again = [
-      { kind: 'totp', credentialId, step: stepAt(nextStep) },
-      { kind: 'backup', slot: 0 },
-    ] as const
+    const verification = { subject: 'alice', version, now: nextStep }
+    const again = [verdictOf(credentialId, stepAt(nextStep)), { kind: 'backup', slot: 0 }] as const
     for (const verdict of again) {
       const answer = second.settleVerification({ ...verification, verdict })
       await expect(answer).resolves.toEqual({ outcome: 'replayed' })
@@ -569,7 +584,12 @@ function describeLoss({ create }: TestEngine): void {
       await testStore[loss]()
       const unknown = newEnrollment('bob')
       const verbs: Record<string, (now: TotpStore) => Promise<unknown>> = {
-        findSubject: ({ findSubject }) => findSubject('alice'),
+        verify: async (now) => {
+          const record = await now.findSubject('alice')
+          const verdict = { kind: 'wrong', guessed: 'totp' } as const
+          const verification = { subject: 'alice', verdict, now: nextStep }
+          return now.settleVerification({ ...verification, version: record?.version ?? 'unknown' })
+        },
         status: ({ status }) => status('alice', start),
         findEnrollment: ({ findEnrollment }) => findEnrollment(unknown.id, start),
         createEnrollment: ({ createEnrollment }) => createEnrollment(unknown, start),

@@ -28,7 +28,7 @@ export type SubjectRecord = {
 
 /** What a code was found to be, before the store decides whether it counts. */
 export type Verdict =
-  | { kind: 'totp'; credentialId: string; step: number }
+  | { kind: 'totp'; credentialId: string; periodSeconds: number; step: number }
   | { kind: 'backup'; slot: number }
   | { kind: 'wrong'; guessed: 'totp' | 'backup' }
 
@@ -40,8 +40,6 @@ export type Verification = {
   /** Digest of the challenge id; claimed by success alone. */
   challenge?: string
   now: number
-  /** Steps up to this one are not accepted; 0 when nothing is known to be lost. */
-  stepFloor: number
 }
 
 export type Settled =
@@ -50,6 +48,7 @@ export type Settled =
   | { outcome: 'replayed' }
   | { outcome: 'locked'; retryAfterSeconds: number }
   | { outcome: 'gone' }
+  /** The store may have lost the uses of a moment ago, so it takes no step that could have been used by then. */
   | { outcome: 'floored'; retryAfterSeconds: number }
 
 export type Status = {
@@ -79,6 +78,7 @@ export type TotpStore = {
     verdict: EnrollmentVerdict,
     now: number,
   ): Promise<'activated' | 'wrong' | 'gone'>
+  /** Only a read: what it gives, and above all that it gives nothing, counts once `settleVerification` has settled on it. */
   findSubject(subject: string): Promise<SubjectRecord | undefined>
   /** Decides, counts and consumes in one: of parallel equal calls one is accepted, and no more guesses are answered than the budget holds. */
   settleVerification(verification: Verification): Promise<Settled>
@@ -102,6 +102,8 @@ export type StorePolicy = {
   pendingMax: number
   enrollmentFailuresMax: number
   requestTtlSeconds: number
+  /** How many steps ahead of its time a code may be; see `floored`. */
+  skew: number
 }
 
 export type StoreOptions = {

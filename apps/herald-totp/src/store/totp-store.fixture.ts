@@ -2,7 +2,7 @@ import { confirmMarker, type StoreSettings } from '@herald/storage'
 import { createHash, randomBytes } from 'node:crypto'
 import { onTestFinished } from 'vitest'
 import { openTotpStore, totpLayout, type OpenTotpStore } from './open-totp-store.ts'
-import type { Credential, Enrollment, StorePolicy, Verdict, Verification } from './store.ts'
+import type { Credential, Enrollment, StorePolicy, TotpStore, Verdict, Verification } from './store.ts'
 import { newEnrollmentId } from './subject-tag.ts'
 
 export const policy: StorePolicy = {
@@ -14,6 +14,7 @@ export const policy: StorePolicy = {
   pendingMax: 5,
   enrollmentFailuresMax: 5,
   requestTtlSeconds: 660,
+  skew: 1,
 }
 
 /** Where the tests' clocks stand; each passes its own time to every verb. */
@@ -30,6 +31,8 @@ export type TestStore = {
   /** What an operator's `store confirm` does. */
   confirm: () => Promise<void>
   loseMarker: () => Promise<void>
+  /** Leaves a closed store as a stop does that was not in order, or a Redis that was taken over by another process. */
+  interrupt: () => Promise<void>
   /** Loses everything. */
   empty: () => Promise<void>
 }
@@ -39,7 +42,8 @@ export type TestEngine = { name: string; skip: boolean; create: () => TestStore 
 /** Opens and confirms by the settings; the marker's clock moves with every look at it, so that a confirmation is later than what it confirms. */
 export function openedBy(settings: StoreSettings, keyPrefix = ''): Pick<TestStore, 'open' | 'confirm'> {
   let markerTime = start
-  const deps = { keyPrefix, now: () => (markerTime += 1000), randomBytes, logger: silent }
+  const now = () => (markerTime += 1000)
+  const deps = { keyPrefix, now, randomBytes, logger: silent, noticesStops: true }
   return {
     async open(over = {}) {
       const options = { policy: { ...policy, ...over }, unknownSlot: slotOf }
@@ -87,8 +91,13 @@ export function rightCode(enrollment: Enrollment, now = start) {
   return { kind: 'right' as const, credential, firstStep: stepAt(now), backupSet: `set of ${enrollment.id}` }
 }
 
+/** That the code of a step was right. */
+export function verdictOf(credentialId: string, step: number): Verdict {
+  return { kind: 'totp', credentialId, periodSeconds: 30, step }
+}
+
 /** Enrols a subject and gives what its verifications need. */
-export async function enrol(store: OpenTotpStore, subject: string, now = start) {
+export async function enrol(store: TotpStore, subject: string, now = start) {
   const enrollment = newEnrollment(subject, now)
   await store.createEnrollment(enrollment, now)
   await store.settleEnrollment(enrollment.id, rightCode(enrollment, now), now)
@@ -96,7 +105,7 @@ export async function enrol(store: OpenTotpStore, subject: string, now = start) 
   const credentialId = credentialOf(enrollment, now).id
   if (!record) throw new Error('the enrolment did not land')
   const settle = (verdict: Verdict, at: number, more: Partial<Verification> = {}) =>
-    store.settleVerification({ subject, version: record.version, verdict, now: at, stepFloor: 0, ...more })
+    store.settleVerification({ subject, version: record.version, verdict, now: at, ...more })
   return {
     enrollment,
     credentialId,
@@ -104,7 +113,7 @@ export async function enrol(store: OpenTotpStore, subject: string, now = start) 
     settle,
     /** Settles the right code of a step. */
     use: (step: number, at: number, more?: Partial<Verification>) =>
-      settle({ kind: 'totp', credentialId, step }, at, more),
+      settle(verdictOf(credentialId, step), at, more),
     useSlot: (slot: number, at: number, more?: Partial<Verification>) =>
       settle({ kind: 'backup', slot }, at, more),
     guess: (guessed: 'totp' | 'backup', at: number, more?: Partial<Verification>) =>

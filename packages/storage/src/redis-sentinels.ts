@@ -1,0 +1,58 @@
+import { Redis } from 'ioredis'
+import { redisOptions } from './redis-options.ts'
+import type { RedisSettings } from './store-settings.ts'
+
+const switched = '+switch-master'
+
+/** Eyes on the sentinels beside the connection that asks them for the master. */
+export type SentinelWatch = {
+  /** What an error of the connection comes from, which tells no more than that no sentinel named a master. */
+  causesOf: (error: Error) => Error[]
+  stop: () => void
+}
+
+/** Leaves a master that the sentinels have replaced, also one that is cut off from them and goes on as if it were not. */
+export function watchSentinels(
+  settings: Extract<RedisSettings, { topology: 'sentinel' }>,
+  connection: Redis,
+  name: string,
+): SentinelWatch {
+  const { sentinelUsername, sentinelPassword } = settings
+  const failures = new Map<Redis, Error>()
+  const sentinels = settings.sentinels.map((address) => {
+    const sentinel = new Redis({
+      ...redisOptions(settings, name),
+      ...address,
+      username: sentinelUsername,
+      password: sentinelPassword?.reveal(),
+      enableReadyCheck: false,
+    })
+    sentinel.on('error', (error: Error) => failures.set(sentinel, error))
+    sentinel.on('ready', () => {
+      failures.delete(sentinel)
+      sentinel.subscribe(switched).catch(() => {})
+    })
+    sentinel.on('message', (_channel: string, text: string) => {
+      const [master, , , host, port] = text.split(' ')
+      if (master === settings.master && !isConnectedTo(connection, host, port)) connection.disconnect(true)
+    })
+    return sentinel
+  })
+  connection.once('connecting', () => {
+    for (const sentinel of sentinels) sentinel.connect().catch(() => {})
+  })
+  return {
+    causesOf(error) {
+      if (!error.message.startsWith('All sentinels are unreachable')) return [error]
+      if (error.message.includes('No such master')) return [unknownMaster]
+      return failures.size > 0 ? [...failures.values()] : [error]
+    },
+    stop: () => sentinels.forEach((sentinel) => sentinel.disconnect()),
+  }
+}
+
+const unknownMaster = Object.assign(new Error('no sentinel knows the master'), { code: 'UNKNOWN_MASTER' })
+
+function isConnectedTo({ stream }: Redis, host: string | undefined, port: string | undefined): boolean {
+  return stream?.remoteAddress === host && String(stream?.remotePort) === port
+}
