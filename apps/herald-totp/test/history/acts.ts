@@ -7,10 +7,11 @@ import type {
   Status,
   SubjectRecord,
   Verdict,
+  Verification,
 } from '../../src/store/store.ts'
 import { newEnrollmentId } from '../../src/store/subject-tag.ts'
 import { locked, statusText, type Call } from './model.ts'
-import { ask, type Seen, type Started, type Turn } from './recording.ts'
+import { ask, counterOf, type Seen, type Started, type Turn } from './recording.ts'
 
 const enrollmentMs = 600_000
 const parameters = { algorithm: 'SHA1', digits: 6, periodSeconds: 30 } as const
@@ -94,16 +95,34 @@ const setOf = (credential: string) => `set of ${credential}`
 const stepAt = (now: number) => Math.floor(now / 30_000)
 
 async function settle(turn: Turn, seen: Seen | undefined, verdict: Verdict): Promise<unknown> {
-  const { session, subject, now } = turn
+  if (!seen) return settleUnknown(turn, verdict)
+  const { session, now } = turn
   const challenge = session.random.once(4) ? { challenge: `d${session.random.below(4)}` } : {}
-  const call: Call = { verb: 'verify', seen: seen?.credential ?? 'unknown', verdict, ...challenge, now }
-  return ask(turn, call, async () => {
-    const verification = { subject, verdict, ...challenge, now, stepFloor: 0 }
-    const version = seen?.version ?? 'unknown'
-    return settledText(
-      (await session.process.call('settleVerification', { ...verification, version })) as Settled,
-    )
-  })
+  const call: Call = { verb: 'verify', seen: seen.credential, verdict, ...challenge, now }
+  return ask(turn, call, () => settleVerification(turn, { version: seen.version, verdict, ...challenge }))
+}
+
+/** One call that is about two: whether there is still no such subject, and a guess at the counter of those there are not. */
+async function settleUnknown(turn: Turn, verdict: Verdict): Promise<unknown> {
+  const { subject, now } = turn
+  const guessed = verdict.kind === 'wrong' ? verdict.guessed : verdict.kind
+  const settled = settleVerification(turn, { version: 'unknown', verdict })
+  const isGone = async () => (await settled) === 'gone'
+  return Promise.all([
+    ask(turn, { verb: 'verifyUnknown', now }, async () => ((await isGone()) ? 'gone' : undefined)),
+    // The guess at a subject that is there by now may be counted or not.
+    ask({ ...turn, subject: counterOf(subject) }, { verb: 'guessUnknown', guessed, now }, async () =>
+      (await isGone()) ? undefined : settled,
+    ),
+  ])
+}
+
+async function settleVerification(
+  { session, subject, now }: Turn,
+  about: Pick<Verification, 'version' | 'verdict' | 'challenge'>,
+): Promise<string> {
+  const verification: Verification = { subject, ...about, now, stepFloor: 0 }
+  return settledText((await session.process.call('settleVerification', verification)) as Settled)
 }
 
 function settledText(settled: Settled): string {
@@ -115,7 +134,8 @@ function settledText(settled: Settled): string {
 const verifyStep: Act = async (turn) => {
   const seen = await look(turn)
   const step = stepAt(turn.now) + turn.session.random.pick([-1, 0, 0, 1])
-  await settle(turn, seen, { kind: 'totp', credentialId: seen?.credential ?? 'none', step })
+  const verdict = { kind: 'totp', credentialId: seen?.credential ?? 'none', periodSeconds: 30, step } as const
+  await settle(turn, seen, verdict)
 }
 
 const verifySlot: Act = async (turn) =>

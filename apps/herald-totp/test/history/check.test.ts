@@ -30,7 +30,7 @@ const start = (id: string): Action => ({ verb: 'start', id, expiresAt: now + hou
 const confirm = (id: string, credential: string): Action => ({ verb: 'confirm', id, credential, step: 10 })
 const totp = (step: number, more: { seen?: string; challenge?: string } = {}): Action => {
   const { seen = 'c1', challenge } = more
-  const verdict = { kind: 'totp', credentialId: seen, step } as const
+  const verdict = { kind: 'totp', credentialId: seen, periodSeconds: 30, step } as const
   return { verb: 'verify', seen, verdict, ...(challenge !== undefined && { challenge }) }
 }
 const backup = (slot: number): Action => ({ verb: 'verify', seen: 'c1', verdict: { kind: 'backup', slot } })

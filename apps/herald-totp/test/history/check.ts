@@ -130,11 +130,17 @@ export function shrink<State, Call>(
   isIdle: (call: Call, outcome: string) => boolean,
 ): Violation<State, Call> {
   const from = { ...model, initial: violation.before }
-  let smallest = violation
-  for (const { call, outcome, invoked } of violation.entries) {
-    if (outcome === undefined || !isIdle(call, outcome)) continue
-    const entries = smallest.entries.filter((entry) => entry.invoked !== invoked)
-    smallest = findViolation(entries, from) ?? smallest
-  }
-  return smallest
+  const canGo = violation.entries.filter(
+    ({ call, outcome }) => outcome !== undefined && isIdle(call, outcome),
+  )
+  const without = (gone: readonly Entry<Call>[]) =>
+    findViolation(
+      violation.entries.filter((entry) => !gone.includes(entry)),
+      from,
+    )
+  const found = without(canGo)
+  if (found) return found
+  const gone: Entry<Call>[] = []
+  for (const entry of canGo) if (without([...gone, entry])) gone.push(entry)
+  return without(gone) ?? violation
 }

@@ -3,15 +3,14 @@ import type { StorePolicy, Verdict } from '../../src/store/store.ts'
 /**
  * What the store promises about one subject, as a program without concurrency, faults or a database: every verb takes the
  * state and a call and gives the answer and the state after it. Times are milliseconds since the epoch and come with the call.
- * Subjects have nothing in common, and a history is judged for each of them alone.
+ * Subjects have nothing in common, and a history is judged for each of them alone. The counter of who is not enrolled is a
+ * subject of its own here, whose state is its failures.
  */
 export type State = {
   enrolled?: Enrolled
   /** Starts that wait for their first right code, the oldest first. */
   pending: readonly { id: string; expiresAt: number; wrongCodes: number }[]
   failures: Failures
-  /** Of the counter that is asked while the subject is not known to be enrolled. */
-  unknownFailures: Failures
   /** Until when a challenge, or the signature of a revoke, counts as used. */
   challenges: Readonly<Record<string, number>>
   requests: Readonly<Record<string, number>>
@@ -33,8 +32,11 @@ export type Action =
   | { verb: 'misconfirm'; id: string }
   | { verb: 'findEnrollment'; id: string }
   | { verb: 'findSubject' }
-  /** `seen` is the credential that findSubject gave before, or 'unknown'. */
+  /** `seen` is the credential that findSubject gave before. */
   | { verb: 'verify'; seen: string; verdict: Verdict; challenge?: string }
+  /** A code for a subject that findSubject did not give: counted in another place, and `gone` when there is such a subject by now. */
+  | { verb: 'verifyUnknown' }
+  | { verb: 'guessUnknown'; guessed: 'totp' | 'backup' }
   | { verb: 'revoke'; request?: string }
   | { verb: 'unlock' }
   | { verb: 'status' }
@@ -49,7 +51,6 @@ export const noFailures: Failures = { inARow: 0, lastAt: 0, backupAt: [] }
 export const initial: State = {
   pending: [],
   failures: noFailures,
-  unknownFailures: noFailures,
   challenges: {},
   requests: {},
 }
@@ -80,7 +81,11 @@ export function apply(policy: ModelPolicy, state: State, call: Call): Result {
     case 'findSubject':
       return { outcome: state.enrolled?.credential ?? 'none', state }
     case 'verify':
-      return call.seen === 'unknown' ? verifyUnknown(policy, state, call) : verify(policy, state, call)
+      return verify(policy, state, call)
+    case 'verifyUnknown':
+      return { outcome: state.enrolled ? 'gone' : 'not enrolled', state }
+    case 'guessUnknown':
+      return guess(policy, state, call)
     case 'revoke':
       return revoke(policy, state, call)
     case 'unlock':
@@ -90,6 +95,7 @@ export function apply(policy: ModelPolicy, state: State, call: Call): Result {
   }
 }
 
+type Guess = { guessed: 'totp' | 'backup'; now: number }
 type CallOf<V extends Action['verb']> = Extract<Call, { verb: V }>
 
 function start({ pendingMax }: ModelPolicy, state: State, { id, expiresAt }: CallOf<'start'>): Result {
@@ -121,15 +127,19 @@ function misconfirm(
   return { outcome: 'wrong', state: { ...state, pending } }
 }
 
+function guess(policy: ModelPolicy, state: State, { guessed, now }: Guess): Result {
+  const wait = waitMs(policy, state.failures, guessed, now)
+  if (wait > 0) return { outcome: locked(wait), state }
+  return { outcome: 'wrong', state: { ...state, failures: countFailure(state.failures, guessed, now) } }
+}
+
 function verify(policy: ModelPolicy, state: State, call: CallOf<'verify'>): Result {
-  const { enrolled, failures } = state
+  const { enrolled } = state
   const { seen, verdict, challenge, now } = call
   if (enrolled?.credential !== seen) return { outcome: 'gone', state }
-  const guessed = verdict.kind === 'wrong' ? verdict.guessed : verdict.kind
-  const wait = waitMs(policy, failures, guessed, now)
+  if (verdict.kind === 'wrong') return guess(policy, state, { guessed: verdict.guessed, now })
+  const wait = waitMs(policy, state.failures, verdict.kind, now)
   if (wait > 0) return { outcome: locked(wait), state }
-  if (verdict.kind === 'wrong')
-    return { outcome: 'wrong', state: { ...state, failures: countFailure(failures, guessed, now) } }
   if (challenge !== undefined && (state.challenges[challenge] ?? 0) > now)
     return { outcome: 'replayed', state }
   const after =
@@ -160,24 +170,12 @@ function useSlot(enrolled: Enrolled, slot: number): Enrolled | undefined {
 
 const slotsLeft = ({ usedSlots }: Enrolled) => slotsInSet - usedSlots.length
 
-/** Whatever the code is, it is wrong for somebody who is not enrolled. */
-function verifyUnknown(policy: ModelPolicy, state: State, { verdict, now }: CallOf<'verify'>): Result {
-  const guessed = verdict.kind === 'wrong' ? verdict.guessed : verdict.kind
-  const wait = waitMs(policy, state.unknownFailures, guessed, now)
-  if (wait > 0) return { outcome: locked(wait), state }
-  const unknownFailures = countFailure(state.unknownFailures, guessed, now)
-  return { outcome: 'wrong', state: { ...state, unknownFailures } }
-}
-
 /** A signature that was served before deletes nothing a second time. */
 function revoke(policy: ModelPolicy, state: State, { request, now }: CallOf<'revoke'>): Result {
   if (request !== undefined && (state.requests[request] ?? 0) > now) return { outcome: 'done', state }
   const served = request === undefined ? {} : { [request]: now + policy.requestTtlSeconds * 1000 }
-  const { unknownFailures, challenges, requests } = state
-  return {
-    outcome: 'done',
-    state: { ...initial, unknownFailures, challenges, requests: { ...requests, ...served } },
-  }
+  const { challenges, requests } = state
+  return { outcome: 'done', state: { ...initial, challenges, requests: { ...requests, ...served } } }
 }
 
 function describeStatus(policy: ModelPolicy, { enrolled, failures }: State, now: number): string {

@@ -33,8 +33,9 @@ export type Turn = { recording: Recording; session: Session; subject: string; no
 
 export function createRecording(subjects: readonly string[]): Recording {
   let place = 0
+  const all = subjects.flatMap((subject) => [subject, counterOf(subject)])
   return {
-    histories: new Map(subjects.map((subject) => [subject, []])),
+    histories: new Map(all.map((subject) => [subject, []])),
     started: new Map(subjects.map((subject) => [subject, []])),
     credentials: 0,
     tick: () => place++,
@@ -42,8 +43,15 @@ export function createRecording(subjects: readonly string[]): Recording {
   }
 }
 
-/** Records a call and what `run` makes of the answer; undefined when the outcome is unknown. */
-export async function ask(turn: Turn, call: Call, run: () => Promise<string>): Promise<string | undefined> {
+/** The counter of guesses at a subject that is not enrolled, which none of the others here shares. */
+export const counterOf = (subject: string): string => `nobody called ${subject}`
+
+/** Records a call and what `run` makes of the answer; undefined when it tells nothing, or when there is none. */
+export async function ask(
+  turn: Turn,
+  call: Call,
+  run: () => Promise<string | undefined>,
+): Promise<string | undefined> {
   const { recording, session, subject } = turn
   const entry: Entry<Call> = { client: session.name, call, invoked: recording.tick(), returned: Infinity }
   const history = recording.histories.get(subject)!
@@ -51,9 +59,10 @@ export async function ask(turn: Turn, call: Call, run: () => Promise<string>): P
   try {
     const answer = run()
     recording.onInvoked()
-    entry.outcome = await answer
+    const outcome = await answer
+    if (outcome !== undefined) entry.outcome = outcome
     entry.returned = recording.tick()
-    return entry.outcome
+    return outcome
   } catch (error) {
     if (!(error instanceof Unknown)) throw error
     if (isRead(call)) history.splice(history.indexOf(entry), 1)
@@ -62,4 +71,4 @@ export async function ask(turn: Turn, call: Call, run: () => Promise<string>): P
   }
 }
 
-const isRead = ({ verb }: Call) => ['findEnrollment', 'findSubject', 'status'].includes(verb)
+const isRead = ({ verb }: Call) => ['findEnrollment', 'findSubject', 'verifyUnknown', 'status'].includes(verb)

@@ -38,9 +38,14 @@ function explain(error: unknown): NonNullable<Answered['fault']> {
 process.on('message', ({ id, verb, args }: Asked) => {
   const asked = async () => verbs[verb]!(...args)
   asked().then(
-    (value) => process.send!({ id, value }),
-    (error: unknown) => process.send!({ id, fault: explain(error) }),
+    (value) => answer({ id, value }),
+    (error: unknown) => answer({ id, fault: explain(error) }),
   )
 })
 process.on('disconnect', () => void store.close())
-process.send!({ id: 0 })
+answer({ id: 0 })
+
+/** Nobody is there to hear it once the test has ended. */
+function answer(answered: Answered): void {
+  if (process.connected) process.send!(answered)
+}
