@@ -1,10 +1,12 @@
 import { describe, it } from 'vitest'
-import { restart, runOnRedis, runOnSqlite, standStill } from './faults/runs.ts'
+import { kill, restart, runOnRedis, runOnSqlite, standStill, startAlone, stopGrowth } from './faults/runs.ts'
 
-const size = { subjects: 8, times: 10 }
+const size = { users: 8, times: 10 }
 
 describe('under load no code is accepted twice, and no confirm and no revoke that was answered is lost', () => {
-  it.concurrent('while Redis restarts and stands still', () => runOnRedis(size, [restart, standStill(1500)]))
+  it.concurrent('while Redis restarts and stands still', async () =>
+    runOnRedis(await startAlone(), size, [restart, standStill(1500)]))
 
-  it.concurrent('while the process on SQLite is killed and its disk is full', () => runOnSqlite(size, 1))
+  it.concurrent('while the process on SQLite is killed and its disk is full', () =>
+    runOnSqlite(size, [kill, stopGrowth]))
 })

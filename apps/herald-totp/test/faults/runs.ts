@@ -1,4 +1,5 @@
-import { startRedis, type RedisServer } from '@herald/testing'
+import { startRedis, type RedisServer, type ServiceLimits } from '@herald/testing'
+import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
@@ -6,83 +7,136 @@ import { createRandom } from '../history/random.ts'
 import { startTotp, temporaryFolder, type Caller } from '../service-harness.ts'
 import { brokenPromises } from './ledger.ts'
 import { startLoad, type Load } from './load.ts'
+import { crowdOut } from './small-disk.ts'
 
 export type Size = {
-  subjects: number
+  users: number
   /** How often each verb has to succeed before the first fault and after each of them. */
   times: number
 }
 
-/** Strikes and repairs, while the load goes on. */
-export type Strike = (load: Load) => Promise<unknown>
+/** Breaks something under load, and repairs it. */
+type Strike<Target> = (target: Target, load: Load) => Promise<unknown>
 
-/** Lets one fault after the other strike under load; whatever was answered with 200 holds, and every fault was noticed. */
-export async function strikeUnderLoad(
+/** Lets one fault after the other strike under load; whatever was answered with 200 holds. */
+async function strikeUnderLoad<Target>(
   replicas: readonly Caller[],
-  { subjects, times }: Size,
-  strikes: readonly Strike[],
+  { users, times }: Size,
+  { target, strikes }: { target: Target; strikes: readonly Strike<Target>[] },
 ): Promise<void> {
-  const load = startLoad(replicas, { subjects, random: createRandom(Date.now()) })
+  const load = startLoad(replicas, { users, random: createRandom(Date.now()) })
   await load.progress(times)
   for (const strike of strikes) {
-    const lost = load.lost()
-    await strike(load)
-    expect(load.lost()).toBeGreaterThan(lost)
+    await strike(target, load)
     await load.progress(times)
   }
   await load.finish()
-  expect(brokenPromises(load.events)).toEqual([])
+  const broken = brokenPromises(load.events)
+  if (broken.length > 0) throw new Error(broken.join('\n'))
   expect([0, 200, 400, 401, 409, 429, 503]).toEqual(expect.arrayContaining([...load.statuses]))
 }
 
-/** Two replicas on a Redis that syncs each write. */
-export async function runOnRedis(size: Size, strikes: readonly ((redis: RedisServer) => Promise<void>)[]) {
-  const redis = await startRedis({ appendOnly: true })
-  const env = { REDIS_ADDR: `127.0.0.1:${redis.port}` }
-  const services = await Promise.all([startTotp(env), startTotp(env)])
+/** A fault that callers must have heard of, or it struck nothing. */
+export const felt =
+  <Target>(strike: Strike<Target>): Strike<Target> =>
+  async (target, load) => {
+    const losses = load.losses(1)
+    await strike(target, load)
+    await losses
+  }
+
+/** Two replicas of the service on one Redis, whatever it consists of. */
+export async function runOnRedis<Redis extends { env: Record<string, string>; stop: () => Promise<void> }>(
+  redis: Redis,
+  size: Size,
+  strikes: readonly Strike<Redis>[],
+): Promise<void> {
+  const services = await Promise.all([startTotp(redis.env), startTotp(redis.env)])
   try {
     const callers = services.map(({ caller }) => caller)
-    await strikeUnderLoad(
-      callers,
-      size,
-      strikes.map((strike) => () => strike(redis)),
-    )
+    await strikeUnderLoad(callers, size, { target: redis, strikes })
   } finally {
     await Promise.all(services.map((service) => service.stop()))
     await redis.stop()
   }
 }
 
-export const restart = (redis: RedisServer) => redis.restart()
-
-export const standStill = (milliseconds: number) => async (redis: RedisServer) => {
-  redis.pause()
-  await delay(milliseconds)
-  redis.resume()
+/** One server that syncs each write. */
+export async function startAlone(): Promise<RedisServer & { env: Record<string, string> }> {
+  const server = await startRedis({ appendOnly: true })
+  return { ...server, env: { REDIS_ADDR: `127.0.0.1:${server.port}` } }
 }
 
-/** One process on a file, that is killed, and whose disk fills up. */
-export async function runOnSqlite(size: Size, kills: number): Promise<void> {
-  const folder = temporaryFolder()
-  const file = { SQLITE_PATH: join(folder.path, 'totp.sqlite') }
-  let service = await startTotp(file)
-  const env = { ...file, PORT: String(service.port) }
-  const kill = async () => {
-    await service.kill()
-    service = await startTotp(env)
-  }
-  const fill: Strike = async (load) => {
-    await service.stop()
-    service = await startTotp(env, { fileBlocksMax: 1024 })
-    const lost = load.lost()
-    while (load.lost() < lost + 20) await delay(5)
-    await service.stop()
-    service = await startTotp(env)
+export const restart = felt((redis: RedisServer) => redis.restart())
+
+export const standStill = (milliseconds: number) =>
+  felt(async (redis: RedisServer) => {
+    redis.pause()
+    await delay(milliseconds)
+    redis.resume()
+  })
+
+/** The one process on a file, at the same address however often it starts. */
+type OnFile = {
+  path: string
+  start: (limits?: ServiceLimits) => Promise<void>
+  stop: () => Promise<unknown>
+  kill: () => Promise<void>
+}
+
+export async function runOnSqlite(
+  size: Size,
+  strikes: readonly Strike<OnFile>[],
+  folder = temporaryFolder(),
+): Promise<void> {
+  const path = join(folder.path, 'totp.sqlite')
+  let service = await startTotp({ SQLITE_PATH: path })
+  const env = { SQLITE_PATH: path, PORT: String(service.port) }
+  const target: OnFile = {
+    path,
+    async start(limits) {
+      service = await startTotp(env, limits)
+    },
+    stop: () => service.stop(),
+    kill: () => service.kill(),
   }
   try {
-    await strikeUnderLoad([service.caller], size, [...Array.from({ length: kills }, () => kill), fill, kill])
+    await strikeUnderLoad([service.caller], size, { target, strikes })
   } finally {
     await service.stop()
     folder.remove()
   }
+}
+
+export const kill = felt(async (service: OnFile) => {
+  await service.kill()
+  await service.start()
+})
+
+/** As if the disk were full: no file may grow any more. */
+export const stopGrowth: Strike<OnFile> = async (service, load) => {
+  await service.stop()
+  await service.start({ fileBlocksMax: 1024 })
+  await load.losses(20)
+  await service.stop()
+  await service.start()
+}
+
+/** The disk is full for a while, under a process that goes on. */
+export const fillDisk: Strike<OnFile> = async ({ path }, load) => {
+  const free = crowdOut(path)
+  await load.losses(20)
+  free()
+}
+
+/** What no store survives: an older copy takes the place of its file. */
+export const turnBack: Strike<OnFile> = async ({ path, start, stop }, load) => {
+  const copy = `${path}.copy`
+  await stop()
+  copyFileSync(path, copy)
+  await start()
+  await load.progress(100)
+  await stop()
+  copyFileSync(copy, path)
+  await start()
 }
