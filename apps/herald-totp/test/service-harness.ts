@@ -1,4 +1,4 @@
-import { startRedis, startService } from '@herald/testing'
+import { startRedis, startService, type ServiceLimits } from '@herald/testing'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -66,8 +66,8 @@ export function createCaller(url: string) {
 
 export type Caller = ReturnType<typeof createCaller>
 
-export async function startTotp(env: Record<string, string>) {
-  const service = await startService('herald-totp', { ...baseEnv, ...env })
+export async function startTotp(env: Record<string, string>, limits?: ServiceLimits) {
+  const service = await startService('herald-totp', { ...baseEnv, ...env }, limits)
   return { ...service, caller: createCaller(service.url) }
 }
 

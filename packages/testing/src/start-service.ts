@@ -23,13 +23,19 @@ export type RunningService = {
 
 export type Finished = { code: number | null; output: string }
 
+export type ServiceLimits = {
+  /** Of 512 bytes each: no file of the process grows beyond, as if the disk were full. */
+  fileBlocksMax: number
+}
+
 /** Runs the built service on a free loopback port and resolves once it listens; throws with its output when it ends before. */
 export async function startService(
   service: ServiceName,
   env: Record<string, string>,
+  limits?: ServiceLimits,
 ): Promise<RunningService> {
   const port = Number(env['PORT'] ?? (await freePort()))
-  const { child, output } = launch(service, [], { HOST: '127.0.0.1', PORT: String(port), ...env })
+  const { child, output } = launch(service, [], { HOST: '127.0.0.1', PORT: String(port), ...env }, limits)
   while (!(await isListening(port))) {
     if (hasEnded(child)) throw new Error(`${service} ended with ${child.exitCode}:\n${output()}`)
     await delay(20)
@@ -79,9 +85,15 @@ export async function runService(
   return startCommand(service, args, env).finished
 }
 
-function launch(service: ServiceName, args: readonly string[], env: Record<string, string>) {
+function launch(
+  service: ServiceName,
+  args: readonly string[],
+  env: Record<string, string>,
+  limits?: ServiceLimits,
+) {
   const main = join(import.meta.dirname, '../../../apps', service, 'dist/main.js')
-  const child = spawn(process.execPath, [main, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const [program = '', ...words] = [...limited(limits), process.execPath, main, ...args]
+  const child = spawn(program, words, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const onExit = (): void => void child.kill('SIGKILL')
   process.once('exit', onExit)
   child.once('exit', () => process.off('exit', onExit))
@@ -90,6 +102,11 @@ function launch(service: ServiceName, args: readonly string[], env: Record<strin
     stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
   }
   return { child, output: () => text }
+}
+
+/** The shell gives its process to what it executes. */
+function limited(limits: ServiceLimits | undefined): string[] {
+  return limits ? ['/bin/sh', '-c', `ulimit -f ${limits.fileBlocksMax}; exec "$0" "$@"`] : []
 }
 
 async function endBy(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {

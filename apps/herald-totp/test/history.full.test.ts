@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest'
+import { checkStore, seedVariable } from './history/run.ts'
+import type { World } from './history/worlds.ts'
+
+const seed = Number(process.env[seedVariable] ?? Date.now())
+const engines = ['sqlite', 'redis'] as const
+
+describe('a store that several processes use while it breaks for long', () => {
+  it.each(engines)(
+    'answers on %s as if it did one verb after the other and forgot nothing',
+    async (engine) => {
+      const heard = await checkStore(engine, { seed, laps: 25 })
+      console.log(JSON.stringify({ engine, seed, ...heard }))
+      expect(heard['accepted']).toBeGreaterThan(100)
+    },
+  )
+
+  it.each([
+    ['which steps were used', 'UPDATE credentials SET last_step = 0'],
+    ['which backup codes were used', `UPDATE subjects SET backup_slots = '0000000000'`],
+    ['who is enrolled', 'DELETE FROM subjects'],
+    ['how often somebody failed', 'DELETE FROM failures'],
+  ])('is found out when it forgets %s', async (_, sql) => {
+    const forget = (world: World): World => ({
+      ...world,
+      faults: () => [
+        { name: 'it forgets', strike: async () => void (await world.processes[0]!.call('execute', sql)) },
+      ],
+    })
+    await expect(checkStore('sqlite', { seed, laps: 10 }, forget)).rejects.toThrow(/nothing explains/)
+  })
+})
