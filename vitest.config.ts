@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    include: ['apps/*/{src,test}/**/*.test.ts', 'packages/*/src/**/*.test.ts', 'test/**/*.test.ts'],
+    include: ['apps/*/{src,test}/**/*.test.ts', 'packages/*/src/**/*.test.ts', '{test,bench}/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/*.full.test.ts'],
     globalSetup: 'packages/testing/src/redis-setup.ts',
     // Vitest would leave one core idle; the suite mostly waits for sockets and processes.

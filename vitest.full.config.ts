@@ -8,7 +8,7 @@ export default defineConfig({
     include: [
       'apps/*/{src,test}/**/*.full.test.ts',
       'packages/*/src/**/*.full.test.ts',
-      'test/**/*.full.test.ts',
+      '{test,bench}/**/*.full.test.ts',
     ],
     exclude: ['**/node_modules/**'],
     fileParallelism: false,

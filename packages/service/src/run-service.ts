@@ -1,5 +1,6 @@
 import type { AuditSink } from '@herald/audit'
 import { ConfigError } from '@herald/config'
+import { boundHeap } from './bound-heap.ts'
 import { createLogger, openStandardOutput, type Logger } from './logger.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { serve } from './serve.ts'
@@ -37,6 +38,7 @@ export async function runService(options: {
   start: (context: StartContext) => Promise<StartedService>
 }): Promise<never> {
   const { service } = options
+  boundHeap()
   const standardOutput = openStandardOutput()
   const logger = createLogger({ service, level: 'info', destination: standardOutput })
   options.process.on('uncaughtException', (error) => {

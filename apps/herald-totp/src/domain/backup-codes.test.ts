@@ -19,14 +19,19 @@ describe('createBackupCodes', () => {
   it('keeps no code in the set', () => {
     const { codes, set } = createBackupCodes(randomBytes)
     for (const code of codes) {
-      expect(set).not.toContain(code)
-      expect(set).not.toContain(symbolsOf(code))
+      expect(set.includes(code)).toBe(false)
+      expect(set.includes(symbolsOf(code))).toBe(false)
     }
   })
 
   it('salts every slot on its own', () => {
-    const slots = JSON.parse(createBackupCodes(randomBytes).set) as { salt: string }[]
-    expect(new Set(slots.map((slot) => slot.salt)).size).toBe(10)
+    const { set } = createBackupCodes(randomBytes)
+    const salts = Array.from({ length: 10 }, (_, slot) => set.subarray(slot * 49 + 1, slot * 49 + 17))
+    expect(new Set(salts.map((salt) => salt.toString('hex'))).size).toBe(10)
+  })
+
+  it('spends 49 bytes on a slot: scheme, salt, digest', () => {
+    expect(createBackupCodes(randomBytes).set.byteLength).toBe(490)
   })
 })
 
@@ -40,5 +45,15 @@ describe('matchSlot', () => {
     const { set } = createBackupCodes(randomBytes)
     const foreign = createBackupCodes(randomBytes)
     for (const code of foreign.codes) expect(matchSlot(set, symbolsOf(code))).toBeUndefined()
+  })
+
+  it('takes no set that is cut or of another scheme for one without the code', () => {
+    const { codes, set } = createBackupCodes(randomBytes)
+    const symbols = symbolsOf(codes[0]!)
+    const otherScheme = Buffer.from(set)
+    otherScheme[49] = 2
+    for (const broken of [set.subarray(0, -1), otherScheme, Buffer.from('[]')]) {
+      expect(() => matchSlot(broken, symbols)).toThrow('not of a form that we write')
+    }
   })
 })

@@ -3,38 +3,51 @@ import { backupSlots } from '../store/store.ts'
 
 const alphabet = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789'
 const symbolsPerCode = 16
-const saltBytes = 16
 
-/** One slot of a backup set: `s1` is SHA-256 over salt and code, enough for the 80 random bits of a code of ours. */
-type Slot = { scheme: 's1'; salt: string; digest: string }
+/**
+ * A set is its slots, end to end, each behind a byte that names its scheme and so its length: bytes rather than JSON, since a
+ * set is most of what a subject takes in the store. `s1` is a salt and the SHA-256 over salt and code, enough for the 80 random
+ * bits of a code of ours.
+ */
+const s1 = { tag: 1, saltBytes: 16, digestBytes: 32 } as const
+
+type Slot = { salt: Buffer; digest: Buffer }
 
 /** Ten new codes as a person reads them, and the set that is sealed and stored in their place. */
-export function createBackupCodes(randomBytes: Random): { codes: string[]; set: string } {
+export function createBackupCodes(randomBytes: Random): { codes: string[]; set: Buffer } {
   const symbols = Array.from({ length: backupSlots }, () =>
     randomSymbols(randomBytes, alphabet, symbolsPerCode),
   )
-  const slots = symbols.map((code): Slot => {
-    const salt = randomBytes(saltBytes)
-    return {
-      scheme: 's1',
-      salt: salt.toString('base64url'),
-      digest: digest(salt, code).toString('base64url'),
-    }
+  const slots = symbols.flatMap((code) => {
+    const salt = randomBytes(s1.saltBytes)
+    return [Buffer.of(s1.tag), salt, digestOf(salt, code)]
   })
-  return { codes: symbols.map(inGroups), set: JSON.stringify(slots) }
+  return { codes: symbols.map(inGroups), set: Buffer.concat(slots) }
 }
 
 /** The slot that holds these symbols, used or not. Every slot is digested and compared, whichever matches. */
-export function matchSlot(set: string, symbols: string): number | undefined {
+export function matchSlot(set: Buffer, symbols: string): number | undefined {
   let matched: number | undefined
-  for (const [index, slot] of (JSON.parse(set) as Slot[]).entries()) {
-    const candidate = digest(Buffer.from(slot.salt, 'base64url'), symbols)
-    if (equalBytes(candidate, Buffer.from(slot.digest, 'base64url'))) matched = index
+  for (const [index, { salt, digest }] of readSlots(set).entries()) {
+    if (equalBytes(digestOf(salt, symbols), digest)) matched = index
   }
   return matched
 }
 
-function digest(salt: Buffer, symbols: string): Buffer {
+function readSlots(set: Buffer): Slot[] {
+  const slots: Slot[] = []
+  for (let at = 0; at < set.byteLength;) {
+    const digestAt = at + 1 + s1.saltBytes
+    const end = digestAt + s1.digestBytes
+    if (set[at] !== s1.tag || end > set.byteLength)
+      throw new Error('a backup set is not of a form that we write')
+    slots.push({ salt: set.subarray(at + 1, digestAt), digest: set.subarray(digestAt, end) })
+    at = end
+  }
+  return slots
+}
+
+function digestOf(salt: Buffer, symbols: string): Buffer {
   return sha256(Buffer.concat([salt, Buffer.from(symbols, 'ascii')]))
 }
 

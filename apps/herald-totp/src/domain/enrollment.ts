@@ -111,7 +111,7 @@ async function activate(
   const box = keyring.seal(credentialContext(subject, id), secret)
   const credential: Credential = { id, box, algorithm, digits, periodSeconds, label, createdAt: at }
   const backup = createBackupCodes(randomBytes)
-  const backupSet = keyring.seal(backupContext(subject), Buffer.from(backup.set, 'utf8'))
+  const backupSet = keyring.seal(backupContext(subject), backup.set)
   const settled = await store.settleEnrollment(
     enrollment.id,
     { kind: 'right', credential, firstStep, backupSet },

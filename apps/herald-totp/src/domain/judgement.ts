@@ -37,10 +37,7 @@ export function createJudge(deps: { keyring: Keyring; randomBytes: Random }, opt
     if (code.kind === 'backup') {
       const set =
         backupSet === undefined ? { owner: decoySubject, box: decoy.backupSet } : { owner, box: backupSet }
-      const slot = matchSlot(
-        deps.keyring.open(backupContext(set.owner), set.box).toString('utf8'),
-        code.symbols,
-      )
+      const slot = matchSlot(deps.keyring.open(backupContext(set.owner), set.box), code.symbols)
       const isDecoy = set.owner === decoySubject
       return isDecoy || slot === undefined ? { kind: 'wrong', guessed: 'backup' } : { kind: 'backup', slot }
     }
@@ -74,11 +71,10 @@ function createDecoy(
   const id = 'decoy'
   const parameters = { algorithm: enrollmentAlgorithm, digits, periodSeconds }
   const box = keyring.seal(credentialContext(decoySubject, id), randomBytes(secretBytes))
-  const set = Buffer.from(createBackupCodes(randomBytes).set, 'utf8')
   return {
     keyId: keyring.primaryId,
     version: 0,
     credentials: [{ id, box, ...parameters, label: '', createdAt: 0 }],
-    backupSet: keyring.seal(backupContext(decoySubject), set),
+    backupSet: keyring.seal(backupContext(decoySubject), createBackupCodes(randomBytes).set),
   }
 }

@@ -1,0 +1,27 @@
+import { PerformanceObserver } from 'node:perf_hooks'
+import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
+
+/** Of both halves of the young generation, which V8 doubles as it needs; left to itself, up to 64 MiB. */
+const youngBytesMax = 16 * 1024 * 1024
+
+/** How far the old generation may outgrow what was alive in it before it is collected; left to itself, V8 waits for more. */
+const oldGrowthPercent = 50
+
+/**
+ * Holds the heap of this process down, however it was started: V8 heeds these two flags while it runs, unlike
+ * `--max-semi-space-size`. The young generation may grow again once V8 has shrunk it in quiet times.
+ */
+export function boundHeap(): void {
+  setFlagsFromString(`--heap-growing-percent=${oldGrowthPercent}`)
+  let isHeld = false
+  new PerformanceObserver(() => {
+    const isGrown = youngBytes() * 2 > youngBytesMax
+    if (isGrown === isHeld) return
+    isHeld = isGrown
+    setFlagsFromString(`--semi-space-growth-factor=${isGrown ? 1 : 2}`)
+  }).observe({ entryTypes: ['gc'] })
+}
+
+function youngBytes(): number {
+  return getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space')?.space_size ?? 0
+}
