@@ -68,9 +68,10 @@ export async function start(context: StartContext, world: World): Promise<Starte
     port: settings.port,
     ...(settings.tls && { tls: settings.tls }),
     randomBytes: world.randomBytes,
-    describeRefusal: (reason, requestId) => ({
+    bodyBytesMax: settings.bodyBytesMax,
+    describeRefusal: (reason, requestId, retryAfterSeconds) => ({
       status: refusals[reason].status,
-      body: describeRefusal(reason, requestId),
+      body: describeRefusal(reason, requestId, { retryAfterSeconds }),
     }),
     drainTimeoutMs: settings.shutdownTimeoutMs,
     close: async () => {

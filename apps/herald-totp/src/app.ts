@@ -34,7 +34,8 @@ import { unlock } from './routes/unlock.ts'
 import { verify } from './routes/verify.ts'
 import type { TotpStore } from './store/store.ts'
 
-const bodyBytesMax = 64 * 1024
+/** The largest body that is read. */
+export const bodyBytesMax = 64 * 1024
 
 export type AppDeps = {
   store: TotpStore

@@ -20,6 +20,7 @@ export const refusals = {
   headers_too_large: { status: 431, message: 'the headers are too large' },
   internal_error: { status: 500, message: 'something failed on our side' },
   unavailable: { status: 503, message: 'the store cannot be relied on at the moment' },
+  busy: { status: 503, reason: 'unavailable', message: 'there is too much to do; try again later' },
   floored: {
     status: 503,
     reason: 'unavailable',

@@ -1,7 +1,7 @@
 import { ConfigError } from '@herald/config'
 import { addClockGauge, enforceGate, type StartContext, type StartedService } from '@herald/service'
 import { clockSkew, createHashes, createNonces, createOnce, createTokenBuckets } from '@herald/storage'
-import { createApp } from './app.ts'
+import { bodyBytesMax, createApp } from './app.ts'
 import { auditKeyring, startTrail } from './audit.ts'
 import { createCallers } from './callers.ts'
 import { readSettings, type Settings } from './config.ts'
@@ -57,9 +57,10 @@ async function startOn(
     port: settings.port,
     ...(settings.tls && { tls: settings.tls }),
     randomBytes: parts.randomBytes,
-    describeRefusal: (reason, requestId) => ({
+    bodyBytesMax,
+    describeRefusal: (reason, requestId, retryAfterSeconds) => ({
       status: refusals[reason].status,
-      body: describeRefusal({ reason }, requestId),
+      body: describeRefusal({ reason, retryAfterSeconds }, requestId),
     }),
     drainTimeoutMs,
     async close() {

@@ -26,11 +26,12 @@ const statuses = {
   headers_too_large: 431,
   internal_error: 500,
   unavailable: 503,
+  busy: 503,
 } as const satisfies Record<EdgeReason, number>
 
-export const describeRefusal: DescribeRefusal = (reason, requestId) => ({
+export const describeRefusal: DescribeRefusal = (reason, requestId, retryAfterSeconds) => ({
   status: statuses[reason],
-  body: { ok: false, reason, request_id: requestId },
+  body: { ok: false, reason, retry_after_seconds: retryAfterSeconds, request_id: requestId },
 })
 
 const render: RenderRefusal = (c, reason, message) =>

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Admission } from './admission.ts'
 
 /** What is open on a server, and which answers each connection is owed. */
 export type Connections = {
@@ -7,7 +8,7 @@ export type Connections = {
   accepted: (socket: Socket) => void
   /**
    * Has the request of this answer carried out once the answers before it on its connection are handed over. Too many
-   * that wait for that end the connection.
+   * that wait for that end the connection, and so does, after the answer before it, one for which there is no room.
    */
   queue: (outgoing: ServerResponse) => void
   /**
@@ -22,32 +23,54 @@ export type Connections = {
   destroyAll: () => void
 }
 
+/** What one connection is owed, in order; the first is under way. */
+type Owed = {
+  answers: ServerResponse[]
+  /** Nothing that comes from now on is carried out. */
+  ends: boolean
+}
+
 /** Few, since each holds what came of its body; clients that pipeline at all are content with less. */
 const waitingMax = 16
 
-/** `carryOut` gets one request of a connection at a time, in the order in which they came. */
-export function createConnections(carryOut: (outgoing: ServerResponse) => void): Connections {
+/** `carryOut` and `refuse` get one request of a connection at a time, in the order in which they came. */
+export function createConnections(deps: {
+  admission: Admission
+  /** Settles once the work is over, whether or not anybody is left to take the answer. */
+  carryOut: (outgoing: ServerResponse) => Promise<void>
+  /** Answers one for which there is no room. */
+  refuse: (outgoing: ServerResponse) => void
+}): Connections {
+  const { admission, carryOut, refuse } = deps
   const open = new Map<string, Socket>()
-  const owed = new Map<Socket, ServerResponse[]>()
+  const owed = new Map<Socket, Owed>()
   let written = new Set<ServerResponse>()
   let draining = false
 
   const owedOn = (socket: Socket) => {
-    let answers = owed.get(socket)
-    if (!answers) {
-      owed.set(socket, (answers = []))
-      socket.once('close', () => owed.delete(socket))
+    let line = owed.get(socket)
+    if (!line) {
+      const { answers } = (line = { answers: [], ends: false })
+      owed.set(socket, line)
+      socket.once('close', () => {
+        owed.delete(socket)
+        for (const { req } of answers.splice(0).slice(1)) admission.leave(req)
+      })
     }
-    return answers
+    return line
   }
   const carryOutFirst = (socket: Socket, answers: ServerResponse[]) => {
     const [first] = answers
-    if (!first || !socket.writable) return
+    if (!first) return
+    if (!socket.writable) return admission.leave(first.req)
+    goOnAfter(first, socket, answers)
+    void carryOut(first).then(() => admission.leave(first.req))
+  }
+  const goOnAfter = (first: ServerResponse, socket: Socket, answers: ServerResponse[]) => {
     first.once('finish', () => {
       answers.shift()
       carryOutFirst(socket, answers)
     })
-    carryOut(first)
   }
 
   return {
@@ -57,28 +80,44 @@ export function createConnections(carryOut: (outgoing: ServerResponse) => void):
       socket.once('close', () => open.delete(peer))
     },
     queue: (outgoing) => {
-      const { socket } = outgoing.req
+      const { req } = outgoing
+      const { socket } = req
       if (socket.destroyed) return
-      const answers = owedOn(socket)
+      const line = owedOn(socket)
+      const { answers } = line
+      const last = answers.at(-1)
       if (answers.length > waitingMax) return void socket.destroy()
-      if (draining && !passOnTheEnd(answers.at(-1), outgoing)) return
-      answers.push(outgoing)
-      if (answers.length === 1) carryOutFirst(socket, answers)
+      if (line.ends || (draining && !passOnTheEnd(last, outgoing))) return
+      if (admission.enter(req)) {
+        answers.push(outgoing)
+        if (!last) carryOutFirst(socket, answers)
+      } else if (last) {
+        line.ends = true
+        endWith(socket, last)
+      } else {
+        answers.push(outgoing)
+        goOnAfter(outgoing, socket, answers)
+        refuse(outgoing)
+      }
     },
     lastOwed: (socket) => {
-      const answers = owed.get(socket) ?? []
-      if (answers.length > 1 && !answers.at(-1)?.req.complete) answers.pop()
+      const answers = owed.get(socket)?.answers ?? []
+      const last = answers.at(-1)
+      if (!last || answers.length === 1 || last.req.complete) return last
+      answers.pop()
+      admission.leave(last.req)
       return answers.at(-1)
     },
     cutStalled: () => {
       const before = written
-      written = new Set([...owed.values()].flatMap(([first]) => (first?.writableEnded ? [first] : [])))
+      const first = [...owed.values()].flatMap(({ answers }) => answers.slice(0, 1))
+      written = new Set(first.filter((outgoing) => outgoing.writableEnded))
       for (const outgoing of written) if (before.has(outgoing)) outgoing.req.socket.destroy()
     },
     drain: () => {
       draining = true
       const busy = new Set<string>()
-      for (const [socket, answers] of owed) {
+      for (const [socket, { answers }] of owed) {
         const last = answers.at(-1)
         if (!last) continue
         busy.add(peerOf(socket))

@@ -5,6 +5,13 @@ import type { ServiceEnv } from './service-env.ts'
 
 export type Readiness = { ok: boolean; checks: Record<string, unknown> }
 
+const paths = new Set<string | undefined>(['/livez', '/healthz', '/readyz', '/metrics'])
+
+/** Whether a request target is one that is answered however much there is to do. */
+export function isProbe(target: string | undefined): boolean {
+  return paths.has(target)
+}
+
 /**
  * What probes and scrapers ask for without credentials. `/livez` and `/metrics` touch nothing but this process;
  * `healthz` says whether `/healthz` follows `/readyz` or always answers 200. A `ready` that throws is not ready.

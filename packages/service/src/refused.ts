@@ -9,6 +9,7 @@ export type EdgeReason =
   | 'unsupported_media_type'
   | 'internal_error'
   | 'unavailable'
+  | 'busy'
 
 /** What is refused before there is a request: malformed HTTP, too many header bytes, a client too slow. */
 export type WireReason = 'invalid_request' | 'headers_too_large' | 'request_timeout'

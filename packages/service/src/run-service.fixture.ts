@@ -46,6 +46,7 @@ await runService({
       port: values.PORT,
       describeRefusal,
       randomBytes,
+      bodyBytesMax: 1024,
       drainTimeoutMs: 5000,
       close: () => {
         logger.info('closed')

@@ -6,7 +6,7 @@ import { createMetrics, type Metrics } from './metrics.ts'
 import { serve } from './serve.ts'
 
 /** What a service has opened and built once its configuration is read. */
-export type StartedService = Omit<Parameters<typeof serve>[0], 'logger'> & {
+export type StartedService = Omit<Parameters<typeof serve>[0], 'logger' | 'registry'> & {
   /** How long requests in flight may take after the signal to stop. */
   drainTimeoutMs: number
   /** Runs after the last answer. */
@@ -74,7 +74,7 @@ async function runUntil(
   const starting = start({ ...context, metrics, isDraining: () => draining })
   const started = await Promise.race([starting, signal])
   if (typeof started === 'string') return
-  const server = await serve({ ...started, logger })
+  const server = await serve({ ...started, logger, registry: metrics.registry })
   logger.info({ ...server.address, tls: started.tls !== undefined }, 'listening')
   logger.flush()
 

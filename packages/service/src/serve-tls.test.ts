@@ -5,6 +5,7 @@ import { request, type RequestOptions } from 'node:https'
 import { connect as connectPlain } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { createTestCertificates, type TestCertificates } from '@herald/testing'
+import { Registry } from 'prom-client'
 import { generate } from 'selfsigned'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createLogLines, createTestApp, describeRefusal } from './app.fixture.ts'
@@ -55,6 +56,8 @@ async function start(clientCa?: string) {
     describeRefusal,
     randomBytes,
     logger: createLogLines().logger,
+    registry: new Registry(),
+    bodyBytesMax: 1024,
   })
   running.push(server)
   return { server, port: server.address.port }

@@ -6,10 +6,11 @@ import { randomBytes } from 'node:crypto'
 import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
 import { stream } from 'hono/streaming'
+import { Registry } from 'prom-client'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createLogLines, createTestApp, describeRefusal } from './app.fixture.ts'
 import { connectRaw } from './raw-client.fixture.ts'
-import { type RunningServer, serve, type ServeTimeouts } from './serve.ts'
+import { type RunningServer, serve } from './serve.ts'
 
 const running = new Set<RunningServer>()
 afterEach(async () => {
@@ -19,9 +20,10 @@ afterEach(async () => {
 
 async function start(
   app: Parameters<typeof serve>[0]['app'] = createTestApp().app,
-  timeouts?: ServeTimeouts,
+  settings: Partial<Pick<Parameters<typeof serve>[0], 'timeouts' | 'limits'>> = {},
 ) {
   const { logger, lines } = createLogLines()
+  const registry = new Registry()
   const server = await serve({
     app,
     host: '127.0.0.1',
@@ -29,11 +31,13 @@ async function start(
     describeRefusal,
     randomBytes,
     logger,
-    ...(timeouts && { timeouts }),
+    registry,
+    bodyBytesMax: 1024,
+    ...settings,
   })
   running.add(server)
   const { port } = server.address
-  return { server, port, lines, url: `http://127.0.0.1:${port}` }
+  return { server, port, lines, registry, url: `http://127.0.0.1:${port}` }
 }
 
 const key = 'X-API-Key: right\r\n'
@@ -113,7 +117,8 @@ describe('serve', () => {
     const { port } = taken.address() as { port: number }
     const { logger } = createLogLines()
     const options = { app: new Hono(), host: '127.0.0.1', port, describeRefusal, randomBytes, logger }
-    await expect(serve(options)).rejects.toMatchObject({ code: 'EADDRINUSE', port })
+    const rest = { registry: new Registry(), bodyBytesMax: 1024 }
+    await expect(serve({ ...options, ...rest })).rejects.toMatchObject({ code: 'EADDRINUSE', port })
     taken.close()
   })
 
@@ -296,13 +301,13 @@ describe('pipelined requests', () => {
 })
 
 describe('a slow client', () => {
-  const timeouts = { headersMs: 200, requestMs: 400, keepAliveMs: 300, answerMs: 100 }
+  const timeouts = { headersMs: 200, requestMs: 400, keepAliveMs: 300, answerMs: 100, pressedMs: 100 }
 
   it.each([
     ['headers', 'GET /livez HTTP/1.1\r\nHost: a\r\n'],
     ['a body', `POST /v1/echo HTTP/1.1\r\nHost: a\r\n${json}Content-Length: 10\r\n\r\n{`],
   ])('that does not finish %s is told so and cut off', async (_, text) => {
-    const { port } = await start(createTestApp().app, timeouts)
+    const { port } = await start(createTestApp().app, { timeouts })
     const client = await connectRaw(port)
     client.send(text)
     const answer = await client.end()
@@ -312,7 +317,7 @@ describe('a slow client', () => {
 
   it('that stays in the middle of a second request gets the first answer alone', async () => {
     const { app, release, arrived } = slowApp()
-    const { port, lines } = await start(app, timeouts)
+    const { port, lines } = await start(app, { timeouts })
     const client = await connectRaw(port)
     client.send(`${slow}POST /fast HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{`)
     await arrived
@@ -329,7 +334,7 @@ describe('a slow client', () => {
       serving.resolve(c.env.incoming.socket)
       return c.body('x'.repeat(32 * 1024 * 1024))
     })
-    const { port } = await start(app, timeouts)
+    const { port } = await start(app, { timeouts })
     const client = await connectRaw(port)
     client.socket.pause()
     client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
@@ -338,7 +343,7 @@ describe('a slow client', () => {
   })
 
   it('that sends no further request is let go', async () => {
-    const { port } = await start(createTestApp().app, timeouts)
+    const { port } = await start(createTestApp().app, { timeouts })
     const client = await connectRaw(port)
     client.send('GET /livez HTTP/1.1\r\nHost: a\r\n\r\n')
     expect(await client.end()).toMatch(/^HTTP\/1\.1 200 /)

@@ -1,31 +1,18 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { getRequestListener, RequestError } from '@hono/node-server'
-import { createConnections } from './connections.ts'
+import type { Registry } from 'prom-client'
+import { type Admission, type AdmissionLimits, admissionLimits, createAdmission } from './admission.ts'
+import { createConnections, type Connections } from './connections.ts'
+import {
+  checkMs,
+  createHttpServer,
+  defaultTimeouts,
+  type ServeTimeouts,
+  type ServeTls,
+} from './http-server.ts'
 import type { Logger } from './logger.ts'
-import { createRefusalWriter, type DescribeRefusal } from './wire-refusal.ts'
-
-/** PEM texts; with `clientCa` every client must show a certificate of it. */
-export type ServeTls = { cert: string; key: { reveal(): string }; clientCa?: string }
-
-export type ServeTimeouts = {
-  /** From the first byte of a connection or request to the end of the headers. */
-  headersMs: number
-  /** To the end of the body. */
-  requestMs: number
-  /** Longer than load balancers keep an idle connection, so that they are the ones to close it. */
-  keepAliveMs: number
-  /** For the client to take an answer; it is cut after this time at the earliest, twice this time at the latest. */
-  answerMs: number
-}
-
-const defaultTimeouts: ServeTimeouts = {
-  headersMs: 10_000,
-  requestMs: 20_000,
-  keepAliveMs: 75_000,
-  answerMs: 10_000,
-}
+import { createRefusalWriter, type DescribeRefusal, type RefusalWriter } from './wire-refusal.ts'
 
 export type RunningServer = {
   address: { host: string; port: number }
@@ -45,19 +32,55 @@ export async function serve(options: {
   describeRefusal: DescribeRefusal
   randomBytes: (size: number) => Buffer
   logger: Logger
+  registry: Registry
+  /** The most that the app reads of a body. */
+  bodyBytesMax: number
   timeouts?: ServeTimeouts
+  limits?: AdmissionLimits
 }): Promise<RunningServer> {
-  const { logger, timeouts = defaultTimeouts } = options
+  const { logger, timeouts = defaultTimeouts, limits = admissionLimits } = options
   const refuse = createRefusalWriter(options)
-  const listener = getRequestListener(options.app.fetch, {
-    errorHandler: (error) => {
-      if (error instanceof RequestError) return refuse.response('invalid_request')
-      logger.error({ err: error }, 'fault')
-      return refuse.response('internal_error')
-    },
+  const listenerOf = (fetch: typeof options.app.fetch) =>
+    getRequestListener(fetch, {
+      errorHandler: (error) => {
+        if (error instanceof RequestError) return refuse.response('invalid_request')
+        logger.error({ err: error }, 'fault')
+        return refuse.response('internal_error')
+      },
+    })
+  const carryOut = listenerOf(options.app.fetch)
+  const turnAway = listenerOf(() => refuse.response('busy'))
+  const admission = createAdmission({ ...limits, ...options })
+  const connections = createConnections({
+    admission,
+    carryOut: (outgoing) => carryOut(outgoing.req, outgoing),
+    refuse: (outgoing) => void turnAway(outgoing.req, outgoing),
   })
-  const connections = createConnections((outgoing) => void listener(outgoing.req, outgoing))
   const server = createHttpServer(options.tls, timeouts)
+  receive(server, { connections, refuse, logger })
+  const { address, port } = await listen(server, options)
+  const sweep = setInterval(connections.cutStalled, timeouts.answerMs).unref()
+  const look = watchPressure(server, { admission, timeouts, logger })
+  return {
+    address: { host: address, port },
+    drain: async (timeoutMs) => {
+      const closed = new Promise<void>((resolve) => {
+        server.close(() => resolve())
+      })
+      connections.drain()
+      const force = setTimeout(connections.destroyAll, timeoutMs)
+      await closed
+      clearTimeout(force)
+      clearInterval(sweep)
+      clearInterval(look)
+    },
+  }
+}
+
+function receive(
+  server: Server,
+  { connections, refuse, logger }: { connections: Connections; refuse: RefusalWriter; logger: Logger },
+): void {
   const queue = (_: IncomingMessage, outgoing: ServerResponse) => connections.queue(outgoing)
   server.on('request', queue)
   // Left to Node, an expectation that is not 100-continue would get a bare 417.
@@ -76,43 +99,28 @@ export async function serve(options: {
   server.on('tlsClientError', (error: NodeJS.ErrnoException) => {
     logger.info({ code: error.code }, 'TLS handshake failed')
   })
-  const { address, port } = await listen(server, options)
-  const sweep = setInterval(connections.cutStalled, timeouts.answerMs).unref()
-  return {
-    address: { host: address, port },
-    drain: async (timeoutMs) => {
-      const closed = new Promise<void>((resolve) => {
-        server.close(() => resolve())
-      })
-      connections.drain()
-      const force = setTimeout(connections.destroyAll, timeoutMs)
-      await closed
-      clearTimeout(force)
-      clearInterval(sweep)
-    },
-  }
 }
 
-function createHttpServer(tls: ServeTls | undefined, timeouts: ServeTimeouts): Server {
-  const http = {
-    headersTimeout: timeouts.headersMs,
-    requestTimeout: timeouts.requestMs,
-    keepAliveTimeout: timeouts.keepAliveMs,
-    connectionsCheckingInterval: Math.min(1000, timeouts.headersMs),
-    // Without a Host there is no URL, which the listener refuses in our shape; Node would in its own.
-    requireHostHeader: false,
-    // A second Host makes one that is none, instead of being passed over.
-    joinDuplicateHeaders: true,
-  }
-  if (!tls) return createServer(http)
-  return createTlsServer({
-    ...http,
-    minVersion: 'TLSv1.2',
-    handshakeTimeout: timeouts.headersMs,
-    cert: tls.cert,
-    key: tls.key.reveal(),
-    ...(tls.clientCa !== undefined && { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }),
-  })
+/** Says of all that was turned away in one line; slow clients get less time while there is such. */
+function watchPressure(
+  server: Server,
+  { admission, timeouts, logger }: { admission: Admission; timeouts: ServeTimeouts; logger: Logger },
+): NodeJS.Timeout {
+  let [seen, connections] = [0, 0]
+  server.on('drop', () => (connections += 1))
+  return setInterval(
+    () => {
+      const requests = admission.refused() - seen
+      const isPressed = requests + connections > 0
+      server.requestTimeout = isPressed ? timeouts.pressedMs : timeouts.requestMs
+      server.headersTimeout = isPressed ? timeouts.pressedMs : timeouts.headersMs
+      if (isPressed) logger.warn({ event: 'overloaded', requests, connections }, 'there was too much to do')
+      seen += requests
+      connections = 0
+      // Whatever pressure was seen lasts for two looks at slow clients, so that one happens for certain.
+    },
+    2 * checkMs(timeouts),
+  ).unref()
 }
 
 async function listen(server: Server, { host, port }: { host: string; port: number }): Promise<AddressInfo> {

@@ -5,7 +5,14 @@ import { createRequestIds } from './request-id.ts'
 import { securityHeaders } from './security-headers.ts'
 
 /** A refusal as the app words it, for answers that never reach the app. */
-export type DescribeRefusal = (reason: EdgeReason, requestId: string) => { status: number; body: object }
+export type DescribeRefusal = (
+  reason: EdgeReason,
+  requestId: string,
+  retryAfterSeconds: number | undefined,
+) => { status: number; body: object }
+
+/** What there was too much of a moment ago may be gone in the next. */
+const retryAfterSeconds: { [Reason in EdgeReason]?: number } = { busy: 1 }
 
 /** Time for a client that is still sending to read its refusal before the connection is cut. */
 const lingerMs = 500
@@ -30,13 +37,15 @@ export function createRefusalWriter(deps: {
   const nextRequestId = createRequestIds(deps.randomBytes)
   const write = (reason: EdgeReason) => {
     const requestId = nextRequestId()
-    const { status, body } = deps.describeRefusal(reason, requestId)
-    const headers = { 'Content-Type': 'application/json', 'X-Request-Id': requestId }
-    return {
-      status,
-      body: JSON.stringify(body),
-      headers: { ...headers, ...Object.fromEntries(securityHeaders) },
+    const retryAfter = retryAfterSeconds[reason]
+    const { status, body } = deps.describeRefusal(reason, requestId, retryAfter)
+    const headers = {
+      'Content-Type': 'application/json',
+      'X-Request-Id': requestId,
+      ...(retryAfter !== undefined && { 'Retry-After': String(retryAfter) }),
+      ...Object.fromEntries(securityHeaders),
     }
+    return { status, body: JSON.stringify(body), headers }
   }
   return {
     response: (reason) => {
