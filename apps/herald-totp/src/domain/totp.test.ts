@@ -1,4 +1,6 @@
+import { crypto } from '@otplib/plugin-crypto-node'
 import fc from 'fast-check'
+import { generateSync } from 'otplib/functional'
 import { describe, expect, it } from 'vitest'
 import type { Algorithm } from '../store/store.ts'
 import { codeAt, matchStep, stepAt, toBase32, type TotpParameters } from './totp.ts'
@@ -61,6 +63,30 @@ describe('base32 of RFC 4648, section 10', () => {
     ['foobar', 'MZXW6YTBOI'],
   ])('of %j is %j, without padding', (plain, encoded) => {
     expect(toBase32(ascii(plain))).toBe(encoded)
+  })
+})
+
+describe('codeAt', () => {
+  it('agrees with another implementation on any secret, algorithm, length and step', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ minLength: 16, maxLength: 64 }),
+        fc.constantFrom<Algorithm>('SHA1', 'SHA256', 'SHA512'),
+        fc.constantFrom<6 | 7 | 8>(6, 7, 8),
+        fc.oneof(fc.maxSafeNat(), fc.nat()),
+        (secret, algorithm, digits, step) => {
+          const theirs = generateSync({
+            strategy: 'hotp',
+            secret,
+            counter: step,
+            algorithm: algorithm.toLowerCase() as 'sha1' | 'sha256' | 'sha512',
+            digits,
+            crypto,
+          })
+          expect(codeAt(secret, { algorithm, digits, periodSeconds: 30 }, step)).toBe(theirs)
+        },
+      ),
+    )
   })
 })
 
