@@ -35,7 +35,7 @@ export function createRefusalWriter(deps: {
     return {
       status,
       body: JSON.stringify(body),
-      headers: { ...headers, ...Object.fromEntries(securityHeaders) },
+      headers: { ...headers, ...securityHeaders },
     }
   }
   return {
