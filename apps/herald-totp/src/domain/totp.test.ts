@@ -120,6 +120,18 @@ describe('matchStep', () => {
     expect(matchStep({ secret, parameters, skew: 1, code, now: step * 30_000 })).toBe(step + 1)
   })
 
+  it('matches no code without its leading zeros', () => {
+    const step = Array.from({ length: 1000 }, (_, index) => index + 10).find((at) =>
+      codeAt(secret, standard, at).startsWith('0'),
+    )!
+    const code = codeAt(secret, standard, step)
+    const matching = (typed: string) =>
+      matchStep({ secret, parameters: standard, skew: 0, code: typed, now: step * 30_000 })
+    expect(matching(code)).toBe(step)
+    expect(matching(code.slice(1))).toBeUndefined()
+    expect(matching(`0${code}`)).toBeUndefined()
+  })
+
   it('never looks before the first step', () => {
     const code = codeAt(secret, standard, 0)
     expect(matchStep({ secret, parameters: standard, skew: 2, code, now: 0 })).toBe(0)
