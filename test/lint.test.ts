@@ -32,6 +32,11 @@ const violations: Violation[] = [
     code: "export { randomBytes } from 'node:crypto'",
     rule: 'no-restricted-imports',
   },
+  {
+    file: 'apps/herald-totp/src/routes/a.ts',
+    code: 'export const a = (c: { json: () => void }) => c.json()',
+    rule: 'no-restricted-properties',
+  },
   { file: 'apps/herald-totp/src/a.ts', code: "export * from 'otplib'", rule: 'no-restricted-imports' },
   { file: 'apps/herald-totp/src/domain/a.ts', code: "export * from 'otplib'", rule: 'no-restricted-imports' },
   { file: 'apps/herald-totp/src/domain/b.ts', code: "export * from 'hono'", rule: 'no-restricted-imports' },

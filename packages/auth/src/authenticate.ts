@@ -52,14 +52,9 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     const wrong = outcomes.find((outcome) => outcome.kind === 'failure')
     if (wrong) return { ok: false, detail: wrong.detail }
 
-    const proven = outcomes.filter((outcome) => outcome.kind === 'success')
-    const [first, apiKey] = proven
+    const [first, apiKey] = outcomes.filter((outcome) => outcome.kind === 'success')
     if (first) {
-      const principal = {
-        ...first.principal,
-        scopes: scopesOf(proven),
-        ...(apiKey && { apiKeyId: apiKey.principal.keyId }),
-      }
+      const principal = apiKey ? withApiKey(first.principal, apiKey.principal) : first.principal
       return { ok: true, principal, ...(first.nonce && { nonce: first.nonce }) }
     }
 
@@ -93,6 +88,12 @@ function configuredSchemes(options: AuthenticatorOptions): Scheme[] {
   return schemes
 }
 
-function scopesOf(proven: readonly { principal: Principal }[]): readonly Scope[] {
-  return [...new Set(proven.flatMap(({ principal }) => principal.scopes))]
+/** A signature and an API key on one request: it may do what either of them may. */
+function withApiKey(signer: Principal, { keyId, scopes }: Principal): Principal {
+  const added = scopes.filter((scope) => !signer.scopes.includes(scope))
+  return {
+    ...signer,
+    scopes: added.length === 0 ? signer.scopes : [...signer.scopes, ...added],
+    apiKeyId: keyId,
+  }
 }

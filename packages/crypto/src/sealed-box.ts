@@ -37,6 +37,7 @@ const saltBytes = 16
 const commitmentBytes = 32
 const nonceBytes = 12
 const tagBytes = 16
+const gcm = { authTagLength: tagBytes }
 const sealedAt = saltBytes + commitmentBytes + nonceBytes
 const boxPattern = /^e1\.([a-z0-9-]{1,32})\.([A-Za-z0-9_-]+)$/
 
@@ -53,7 +54,7 @@ export function sealBox(
   const salt = randomBytes(saltBytes)
   const nonce = randomBytes(nonceBytes)
   const { encryptionKey, commitment } = deriveBoxKeys(key, salt)
-  const cipher = createCipheriv('aes-256-gcm', encryptionKey, nonce, { authTagLength: tagBytes })
+  const cipher = createCipheriv('aes-256-gcm', encryptionKey, nonce, gcm)
   cipher.setAAD(associatedData(key.id, context))
   const sealed = Buffer.concat([cipher.update(plaintext), cipher.final()])
   const payload = Buffer.concat([salt, commitment, nonce, sealed, cipher.getAuthTag()])
@@ -87,7 +88,7 @@ export function keyIdOfBox(box: string): string {
 export function openBox(key: BoxKey, context: BoxContext, box: ParsedBox): Buffer {
   const { encryptionKey, commitment } = deriveBoxKeys(key, box.salt)
   if (!equalBytes(commitment, box.commitment)) throw mismatch()
-  const decipher = createDecipheriv('aes-256-gcm', encryptionKey, box.nonce, { authTagLength: tagBytes })
+  const decipher = createDecipheriv('aes-256-gcm', encryptionKey, box.nonce, gcm)
   decipher.setAAD(associatedData(key.id, context))
   decipher.setAuthTag(box.tag)
   const plaintext = decipher.update(box.sealed)

@@ -1,3 +1,4 @@
+import { answerJson } from './answer.ts'
 import { randomBytes } from 'node:crypto'
 import type { Authenticator, Principal } from '@herald/auth'
 import { Hono } from 'hono'
@@ -35,7 +36,7 @@ export const describeRefusal: DescribeRefusal = (reason, requestId, retryAfterSe
 })
 
 const render: RenderRefusal = (c, reason, message) =>
-  c.json({ ok: false, reason, message, request_id: c.get('requestId') }, statuses[reason])
+  answerJson(c, { ok: false, reason, message, request_id: c.get('requestId') }, statuses[reason])
 
 export const principal: Principal = {
   service: 'stargate',
@@ -95,14 +96,14 @@ export function createTestApp(
     }),
   )
   const fields = z.object({ subject: z.string().min(1).max(64), count: z.number().optional() })
-  app.post('/v1/echo', (c) => c.json(parseJson(c, fields)))
-  app.post('/v1/strict', (c) => c.json(parseJson(c, z.strictObject({ subject: z.string() }))))
-  app.get('/v1/status', (c) => c.json(parseQuery(c, fields)))
-  app.get('/v1/messages/:id', (c) => c.json({ id: c.req.param('id') }))
-  app.delete('/v1/messages/:id', (c) => c.json({}))
-  app.post('/v1/size', (c) => c.json({ bytes: c.get('body').length }))
-  app.post('/v1/admin', requireScope('totp:admin'), (c) => c.json({}))
-  app.post('/v1/allowed', requireScope('totp:verify'), (c) => c.json({}))
+  app.post('/v1/echo', (c) => answerJson(c, parseJson(c, fields)))
+  app.post('/v1/strict', (c) => answerJson(c, parseJson(c, z.strictObject({ subject: z.string() }))))
+  app.get('/v1/status', (c) => answerJson(c, parseQuery(c, fields)))
+  app.get('/v1/messages/:id', (c) => answerJson(c, { id: c.req.param('id') }))
+  app.delete('/v1/messages/:id', (c) => answerJson(c, {}))
+  app.post('/v1/size', (c) => answerJson(c, { bytes: c.get('body').length }))
+  app.post('/v1/admin', requireScope('totp:admin'), (c) => answerJson(c, {}))
+  app.post('/v1/allowed', requireScope('totp:verify'), (c) => answerJson(c, {}))
   app.post('/v1/fault', () => {
     throw new Error('the marker of a fault', { cause: new Error('its cause') })
   })

@@ -41,7 +41,7 @@ export function createNotFoundHandler(deps: {
     const methods = new Set(matches.map(([method]) => method))
     if (methods.size === 0) return deps.render(c, note(c, 'not_found'))
     if (methods.has('GET')) methods.add('HEAD')
-    c.header('Allow', [...methods].toSorted().join(', '))
+    c.get('answerHeaders')['Allow'] = [...methods].toSorted().join(', ')
     return deps.render(c, note(c, 'method_not_allowed'))
   }
 }

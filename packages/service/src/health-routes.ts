@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { type Context, Hono } from 'hono'
+import { answerJson, answerText } from './answer.ts'
 import type { Metrics } from './metrics.ts'
 import type { ServiceEnv } from './service-env.ts'
 
@@ -24,21 +25,20 @@ export function healthRoutes(options: {
   healthz: 'ready' | 'always'
 }): Hono<ServiceEnv> {
   const { service, metrics } = options
-  const alive = (c: Context<ServiceEnv>) => c.json({ status: 'ok', service })
+  const alive = (c: Context<ServiceEnv>) => answerJson(c, { status: 'ok', service })
   const readiness = async (c: Context<ServiceEnv>) => {
-    if (options.isDraining()) return c.json({ status: 'draining', service }, 503)
+    if (options.isDraining()) return answerJson(c, { status: 'draining', service }, 503)
     const { ok, checks } = await options.ready().catch((): Readiness => ({ ok: false, checks: {} }))
-    return c.json({ status: ok ? 'ok' : 'unavailable', service, checks }, ok ? 200 : 503)
+    return answerJson(c, { status: ok ? 'ok' : 'unavailable', service, checks }, ok ? 200 : 503)
   }
   const rendered = shareRendering(metrics)
   return new Hono<ServiceEnv>()
     .get('/livez', alive)
     .get('/healthz', options.healthz === 'always' ? alive : readiness)
     .get('/readyz', readiness)
-    .get('/metrics', async (c) => {
-      c.header('Content-Type', metrics.registry.contentType)
-      return c.body(await rendered())
-    })
+    .get('/metrics', async (c) =>
+      answerText(c, await rendered(), { contentType: metrics.registry.contentType }),
+    )
 }
 
 /**

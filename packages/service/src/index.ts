@@ -1,3 +1,4 @@
+export { answerJson } from './answer.ts'
 export { addApiKeysCommand } from './api-keys-command.ts'
 export { addClockGauge } from './clock-gauge.ts'
 export { authenticate, requireScope, type SpendNonce } from './authenticate.ts'

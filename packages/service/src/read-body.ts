@@ -51,13 +51,13 @@ async function collect(c: Context<ServiceEnv>, bytesMax: number): Promise<Buffer
 function refuseCodings(c: Context<ServiceEnv>): void {
   const codings = c.req.header('transfer-encoding') ?? 'chunked'
   if (codings.toLowerCase() === 'chunked') return
-  c.header('Connection', 'close')
+  c.get('answerHeaders')['Connection'] = 'close'
   throw new Refused('invalid_request', 'Transfer-Encoding must be chunked')
 }
 
 /** The rest of the body is not worth reading, so the connection ends with the answer. */
 function tooLarge(c: Context<ServiceEnv>): Refused {
-  c.header('Connection', 'close')
+  c.get('answerHeaders')['Connection'] = 'close'
   return new Refused('body_too_large')
 }
 

@@ -1,14 +1,14 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { matchedRoutes } from 'hono/route'
+import { answerHeaders } from './answer.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 import { createRequestIds, isSaneRequestId } from './request-id.ts'
-import { securityHeaders } from './security-headers.ts'
 import type { ServiceEnv } from './service-env.ts'
 
 /**
- * Goes before everything else: gives the request its id and every answer the security headers, then writes one log line
- * and one measurement. Neither holds a query, a body or a path that is not a route's pattern.
+ * Goes before everything else: gives the request its id, and afterwards writes one log line and one measurement. Neither
+ * holds a query, a body or a path that is not a route's pattern.
  */
 export function requestContext(deps: {
   logger: Logger
@@ -24,9 +24,8 @@ export function requestContext(deps: {
     const requestId = stated !== undefined && isSaneRequestId(stated) ? stated : nextRequestId()
     const logFields: Record<string, unknown> = {}
     c.set('requestId', requestId)
+    c.set('answerHeaders', answerHeaders(requestId))
     c.set('logFields', logFields)
-    c.header('X-Request-Id', requestId)
-    for (const [name, value] of securityHeaders) c.header(name, value)
 
     await next()
 

@@ -5,6 +5,8 @@ import type { HttpBindings } from '@hono/node-server'
 export type ServiceEnv = {
   Variables: {
     requestId: string
+    /** What `answerJson` answers under. */
+    answerHeaders: Record<string, string>
     /** The bytes as they arrived; empty for GET and HEAD. */
     body: Buffer
     principal: Principal

@@ -43,7 +43,7 @@ export function createRefusalWriter(deps: {
       'Content-Type': 'application/json',
       'X-Request-Id': requestId,
       ...(retryAfter !== undefined && { 'Retry-After': String(retryAfter) }),
-      ...Object.fromEntries(securityHeaders),
+      ...securityHeaders,
     }
     return { status, body: JSON.stringify(body), headers }
   }

@@ -1,4 +1,4 @@
-import type { ServiceEnv } from '@herald/service'
+import { answerJson, type ServiceEnv } from '@herald/service'
 import type { Context } from 'hono'
 import { callerOf } from '../callers.ts'
 import type { Found, Trail } from '../domain/trail.ts'
@@ -10,7 +10,7 @@ export function messages({ trail }: { trail: Trail }) {
     const id = c.req.param('id') ?? ''
     const found = await trail.find(callerOf(c.get('principal')), id)
     if (found === undefined) return refuse(c, 'message_not_found')
-    return c.json({ ok: true, ...render(found), request_id: c.get('requestId') })
+    return answerJson(c, { ok: true, ...render(found), request_id: c.get('requestId') })
   }
 }
 

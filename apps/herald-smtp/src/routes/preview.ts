@@ -1,4 +1,4 @@
-import { parseJson, type ServiceEnv } from '@herald/service'
+import { answerJson, parseJson, type ServiceEnv } from '@herald/service'
 import type { Context } from 'hono'
 import { templates, type ComposeContent } from '../domain/content.ts'
 import { sendRequest } from './send-request.ts'
@@ -7,7 +7,7 @@ import { sendRequest } from './send-request.ts'
 export function preview({ composeContent }: { composeContent: ComposeContent }) {
   return (c: Context<ServiceEnv>): Response => {
     const { subject, text, html, template, language } = composeContent(parseJson(c, sendRequest))
-    return c.json({
+    return answerJson(c, {
       ok: true,
       subject,
       text,
@@ -22,5 +22,5 @@ export function preview({ composeContent }: { composeContent: ComposeContent }) 
 
 /** GET /v1/templates: the names that POST /v1/send knows, each with its locales. */
 export function listTemplates(c: Context<ServiceEnv>): Response {
-  return c.json({ ok: true, templates, request_id: c.get('requestId') })
+  return answerJson(c, { ok: true, templates, request_id: c.get('requestId') })
 }

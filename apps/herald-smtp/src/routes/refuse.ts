@@ -1,4 +1,4 @@
-import type { ServiceEnv } from '@herald/service'
+import { answerJson, type ServiceEnv } from '@herald/service'
 import type { Context } from 'hono'
 import { refusals, type Reason } from '../refusals.ts'
 
@@ -35,6 +35,7 @@ export function describeRefusal(reason: Reason, requestId: string, details: Refu
 /** Answers with the refusal's row, and with Retry-After where there is something to wait for. */
 export function refuse(c: Context<ServiceEnv>, reason: Reason, details: RefusalDetails = {}): Response {
   c.get('logFields')['reason'] = reason
-  if (details.retryAfterSeconds !== undefined) c.header('Retry-After', String(details.retryAfterSeconds))
-  return c.json(describeRefusal(reason, c.get('requestId'), details), refusals[reason].status)
+  const { retryAfterSeconds } = details
+  if (retryAfterSeconds !== undefined) c.get('answerHeaders')['Retry-After'] = String(retryAfterSeconds)
+  return answerJson(c, describeRefusal(reason, c.get('requestId'), details), refusals[reason].status)
 }

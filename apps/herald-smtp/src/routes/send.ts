@@ -1,4 +1,4 @@
-import { parseJson, Refused, type ServiceEnv, type Trail as AuditTrail } from '@herald/service'
+import { answerJson, parseJson, Refused, type ServiceEnv, type Trail as AuditTrail } from '@herald/service'
 import type { Context } from 'hono'
 import type { Answer } from '../domain/answer.ts'
 import { namesUnknownTemplate, type ComposeContent } from '../domain/content.ts'
@@ -99,7 +99,7 @@ function keyOf(c: Context<ServiceEnv>, { idempotency_key: bodyKey }: SendRequest
 
 function respond(c: Context<ServiceEnv>, answer: Answer): Response {
   if (!answer.ok) return refuse(c, answer.reason, answer)
-  return c.json({
+  return answerJson(c, {
     ok: true,
     message_id: answer.messageId,
     provider: 'smtp',

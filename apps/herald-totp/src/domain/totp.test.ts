@@ -1,4 +1,6 @@
+import { crypto } from '@otplib/plugin-crypto-node'
 import fc from 'fast-check'
+import { generateSync } from 'otplib/functional'
 import { describe, expect, it } from 'vitest'
 import type { Algorithm } from '../store/store.ts'
 import { codeAt, matchStep, stepAt, toBase32, type TotpParameters } from './totp.ts'
@@ -64,6 +66,30 @@ describe('base32 of RFC 4648, section 10', () => {
   })
 })
 
+describe('codeAt', () => {
+  it('agrees with another implementation on any secret, algorithm, length and step', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ minLength: 16, maxLength: 64 }),
+        fc.constantFrom<Algorithm>('SHA1', 'SHA256', 'SHA512'),
+        fc.constantFrom<6 | 7 | 8>(6, 7, 8),
+        fc.oneof(fc.maxSafeNat(), fc.nat()),
+        (secret, algorithm, digits, step) => {
+          const theirs = generateSync({
+            strategy: 'hotp',
+            secret,
+            counter: step,
+            algorithm: algorithm.toLowerCase() as 'sha1' | 'sha256' | 'sha512',
+            digits,
+            crypto,
+          })
+          expect(codeAt(secret, { algorithm, digits, periodSeconds: 30 }, step)).toBe(theirs)
+        },
+      ),
+    )
+  })
+})
+
 describe('matchStep', () => {
   const secret = digitsRepeated(20)
   const now = 1_800_000_015_000
@@ -92,6 +118,18 @@ describe('matchStep', () => {
     )!
     const code = codeAt(secret, parameters, step)
     expect(matchStep({ secret, parameters, skew: 1, code, now: step * 30_000 })).toBe(step + 1)
+  })
+
+  it('matches no code without its leading zeros', () => {
+    const step = Array.from({ length: 1000 }, (_, index) => index + 10).find((at) =>
+      codeAt(secret, standard, at).startsWith('0'),
+    )!
+    const code = codeAt(secret, standard, step)
+    const matching = (typed: string) =>
+      matchStep({ secret, parameters: standard, skew: 0, code: typed, now: step * 30_000 })
+    expect(matching(code)).toBe(step)
+    expect(matching(code.slice(1))).toBeUndefined()
+    expect(matching(`0${code}`)).toBeUndefined()
   })
 
   it('never looks before the first step', () => {

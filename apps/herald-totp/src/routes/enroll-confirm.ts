@@ -1,4 +1,4 @@
-import { parseJson, type ServiceEnv, type Trail } from '@herald/service'
+import { answerJson, parseJson, type ServiceEnv, type Trail } from '@herald/service'
 import type { Context } from 'hono'
 import { z } from 'zod'
 import type { Enrollments } from '../domain/enrollment.ts'
@@ -25,7 +25,7 @@ export function enrollConfirm({ enrollments, metrics, trail }: Deps) {
       return refuse(c, confirmed)
     }
     trail(c, 'confirmed', { subject: confirmed.subject })
-    return c.json({
+    return answerJson(c, {
       subject: confirmed.subject,
       totp_enabled: true,
       backup_codes: confirmed.backupCodes,

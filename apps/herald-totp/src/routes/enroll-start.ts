@@ -1,4 +1,4 @@
-import { parseJson, type ServiceEnv, type Trail } from '@herald/service'
+import { answerJson, parseJson, type ServiceEnv, type Trail } from '@herald/service'
 import type { Context } from 'hono'
 import { z } from 'zod'
 import type { Enrollments } from '../domain/enrollment.ts'
@@ -42,7 +42,7 @@ export function enrollStart(deps: Deps, { exposeSecret }: { exposeSecret: boolea
     }
     deps.metrics.started()
     deps.trail(c, 'enrolled', { subject })
-    return c.json({
+    return answerJson(c, {
       enroll_id: started.enrollmentId,
       ...(exposeSecret && { secret_base32: started.secretBase32 }),
       otpauth_uri: started.keyUri,

@@ -1,4 +1,4 @@
-import type { ServiceEnv } from '@herald/service'
+import { answerJson, type ServiceEnv } from '@herald/service'
 import type { Context } from 'hono'
 import { refusals, type RefusalReason } from '../refusals.ts'
 
@@ -23,6 +23,7 @@ export function describeRefusal({ reason, message, retryAfterSeconds }: Refusal,
 /** Answers with the row of the table, and with Retry-After where there is something to wait for. */
 export function refuse(c: Context<ServiceEnv>, refusal: Refusal): Response {
   c.get('logFields')['reason'] = refusal.reason
-  if (refusal.retryAfterSeconds !== undefined) c.header('Retry-After', String(refusal.retryAfterSeconds))
-  return c.json(describeRefusal(refusal, c.get('requestId')), refusals[refusal.reason].status)
+  const { retryAfterSeconds } = refusal
+  if (retryAfterSeconds !== undefined) c.get('answerHeaders')['Retry-After'] = String(retryAfterSeconds)
+  return answerJson(c, describeRefusal(refusal, c.get('requestId')), refusals[refusal.reason].status)
 }

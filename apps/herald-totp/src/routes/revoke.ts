@@ -1,4 +1,4 @@
-import { parseJson, type ServiceEnv, type Trail } from '@herald/service'
+import { answerJson, parseJson, type ServiceEnv, type Trail } from '@herald/service'
 import type { Context } from 'hono'
 import { z } from 'zod'
 import type { TotpStore } from '../store/store.ts'
@@ -15,6 +15,6 @@ export function revoke({ store, now, trail }: Deps) {
     const { subject } = parseJson(c, revokeRequest)
     await store.revoke(subject, c.get('principal').signature?.toString('base64url'), now())
     trail(c, 'revoked', { subject })
-    return c.json({ ok: true, subject })
+    return answerJson(c, { ok: true, subject })
   }
 }

@@ -1,4 +1,4 @@
-import { parseQuery, type ServiceEnv } from '@herald/service'
+import { answerJson, parseQuery, type ServiceEnv } from '@herald/service'
 import type { Context } from 'hono'
 import { z } from 'zod'
 import type { Status, TotpStore } from '../store/store.ts'
@@ -13,7 +13,7 @@ export function status({ store, now }: { store: Pick<TotpStore, 'status'>; now: 
   return async (c: Context<ServiceEnv>): Promise<Response> => {
     const { subject } = parseQuery(c, statusRequest)
     const { credentials, backupCodesRemaining, lockedUntil } = (await store.status(subject, now())) ?? nothing
-    return c.json({
+    return answerJson(c, {
       subject,
       totp_enabled: credentials.length > 0,
       credentials: credentials.map(describeCredential),

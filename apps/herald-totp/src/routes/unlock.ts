@@ -1,4 +1,4 @@
-import { parseJson, type ServiceEnv, type Trail } from '@herald/service'
+import { answerJson, parseJson, type ServiceEnv, type Trail } from '@herald/service'
 import type { Context } from 'hono'
 import { z } from 'zod'
 import type { TotpStore } from '../store/store.ts'
@@ -14,6 +14,6 @@ export function unlock({ store, now, trail }: Deps) {
     const { subject } = parseJson(c, unlockRequest)
     await store.unlock(subject, now())
     trail(c, 'unlocked', { subject })
-    return c.json({ ok: true, subject })
+    return answerJson(c, { ok: true, subject })
   }
 }

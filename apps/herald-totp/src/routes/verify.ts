@@ -1,4 +1,4 @@
-import { parseJson, type ServiceEnv, type Trail } from '@herald/service'
+import { answerJson, parseJson, type ServiceEnv, type Trail } from '@herald/service'
 import type { Context } from 'hono'
 import { z } from 'zod'
 import type { Verified, Verify } from '../domain/verification.ts'
@@ -23,7 +23,7 @@ export function verify(deps: Deps) {
     count(deps.metrics, verified)
     record(deps.trail, c, subject, verified)
     if (!verified.ok) return refuse(c, verified)
-    return c.json({
+    return answerJson(c, {
       ok: true,
       subject,
       amr: verified.method === 'totp' ? ['totp'] : ['totp', 'backup_code'],

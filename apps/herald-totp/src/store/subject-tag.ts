@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 const tagLength = 22
 
 /** Names a subject in keys and record ids without showing it: 22 base64url characters (132 bits) of its SHA-256. */
 export function subjectTag(subject: string): string {
-  return createHash('sha256').update(subject, 'utf8').digest('base64url').slice(0, tagLength)
+  return hash('sha256', subject, 'base64url').slice(0, tagLength)
 }
 
 /** A new unguessable enrolment id (128 bits) that carries its subject's tag, so that the id alone finds the record. */
