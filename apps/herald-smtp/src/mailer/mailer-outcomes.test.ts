@@ -246,13 +246,6 @@ describe('a message', () => {
     expect(server.messages).toHaveLength(2)
   })
 
-  it('is not read once a server is out of step with its replies', async () => {
-    const server = await serverFor({ extensions: [] })
-    server.on('rcpt', { raw: '250 2.1.5 ok\r\n250 2.0.0 Ok: queued as FORGED\r\n' })
-    const attempt = await mailerFor(server).send(messageTo('ada@example.com'), within(500))
-    expect(attempt).toMatchObject({ outcome: 'not_sent', phase: 'data', cause: 'connection' })
-  })
-
   it('does not leave after its deadline, however late the process hears of the 354', async () => {
     const server = await serverFor()
     let pausedMs = 0

@@ -6,6 +6,7 @@ import SMTPConnection from 'nodemailer/lib/smtp-connection'
 
 import type { Cause, Phase } from './mailer.ts'
 import { parseReply } from './reply-text.ts'
+import { createTurnKeeper, type TurnKeeper } from './turn-keeper.ts'
 
 /** Why a step did not come to its end; `detail` is an error code of Node's, never text of the server's. */
 export type Fault = {
@@ -114,21 +115,24 @@ function createPhaseClock(observe: (phase: Phase, milliseconds: number) => void)
   }
 }
 
+type Listener = TurnKeeper & { onCommand(phase: Phase): void }
+
 /** Follows commands and replies through nodemailer's log interface; nothing of them is kept or printed. */
-function followDialogue(onCommand: (phase: Phase) => void, onBrokenData: () => void) {
+function followDialogue(listener: Listener) {
   const awaited: Phase[] = ['connect']
   let answered: Phase = 'connect'
   let silent = true
   const ignore = (): void => {}
   function debug(entry: { tnx?: string }, line: string): void {
     if (entry.tnx === 'client') {
+      if (awaited.length === 0) listener.onTurn()
       awaited.push(phaseOf(line))
-      onCommand(phaseOf(line))
+      listener.onCommand(phaseOf(line))
     }
     if (entry.tnx !== 'server') return
     silent = false
     answered = awaited.shift() ?? 'body'
-    if (answered === 'data' && line.startsWith('2')) onBrokenData()
+    listener.onReply(answered, line)
   }
   return {
     logger: { trace: ignore, debug, info: ignore, warn: ignore, error: ignore, fatal: ignore },
@@ -201,10 +205,14 @@ function authDataOf(login: Login): Parameters<SMTPConnection['login']>[0] {
 
 /** Wraps nodemailer's connection around an open socket; nothing is sent before `open`. */
 export function createConversation(options: ConversationOptions): Conversation {
-  // A server that answers DATA with 2xx is out of step: its next 250 could be for another command.
   const clock = createPhaseClock(options.observePhase ?? (() => {}))
-  const dialogue = followDialogue(clock.enter, () => connection.close())
+  const dialogue = followDialogue({
+    onTurn: () => turns.onTurn(),
+    onCommand: clock.enter,
+    onReply: (phase, line) => turns.onReply(phase, line),
+  })
   const connection = createConnection(options, dialogue.logger)
+  const turns = createTurnKeeper(connection)
   let fail: ((fault: Fault) => void) | undefined
   const ended = Promise.withResolvers<void>()
   let closed = false
