@@ -20,6 +20,32 @@ describe('parseReply', () => {
     expect(parseReply(text)).toEqual(codes)
   })
 
+  it.each([
+    '550 relay not permitted', // Exim
+    '554 5.7.1 <u@example.com>: Relay access denied', // Postfix
+    '550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain', // Exchange
+    '550 5.7.64 TenantAttribution; Relay Access Denied', // Microsoft 365
+    '550 5.7.1 <u@example.com>... Relaying denied', // Sendmail
+    '551 Relaying denied <u@example.com>', // Citadel
+    '553 Relaying disallowed as codes@herald.example', // Zoho
+    '550-Please log in\n550 before you relay',
+  ])('hears that we may not relay in %j', (text) => {
+    expect(parseReply(text)).toMatchObject({ relayDenied: true })
+  })
+
+  it.each([
+    '550 No such user here',
+    '550 relay-3.example.com: no such user',
+    '550 <u@relay.example.com>: no such user',
+    '550 <relay@example.com> unknown',
+    '550 User unknown in relay recipient table',
+    '550 5.1.1 We relay for it, but there is no such user',
+    '450 Relay access denied for now',
+    '250 relayed',
+  ])('does not hear it in %j', (text) => {
+    expect(parseReply(text)).not.toHaveProperty('relayDenied')
+  })
+
   it.each(['', 'hello', '55 5.1.1', '5501 x', '999 x', ' 250 ok'])('takes %j for no reply', (text) => {
     expect(parseReply(text)).toBeUndefined()
   })
