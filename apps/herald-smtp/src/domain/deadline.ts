@@ -15,3 +15,18 @@ export function pause(milliseconds: number): Promise<void> {
     setTimeout(resolve, milliseconds)
   })
 }
+
+const againMs = 250
+
+/** Tries again, and again for so many milliseconds, until it works; never rejects. */
+export async function persist(work: () => Promise<unknown>, milliseconds: number): Promise<void> {
+  const until = performance.now() + milliseconds
+  let works = false
+  while (!works && performance.now() < until) {
+    await pause(againMs)
+    works = await work().then(
+      () => true,
+      () => false,
+    )
+  }
+}

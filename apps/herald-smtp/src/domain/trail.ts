@@ -1,6 +1,7 @@
 import { sha256 } from '@herald/crypto'
 import type { SmtpStore } from '../store/store.ts'
 import type { Answer } from './answer.ts'
+import { persist } from './deadline.ts'
 import { identifyKey } from './idempotency.ts'
 
 /** What became of one mail, as it can be asked for later; times are milliseconds since the epoch. Never an address or a text. */
@@ -29,6 +30,9 @@ export type Trail = {
   find(caller: string, id: string): Promise<Found | undefined>
 }
 
+/** So long a store that is away can still be told. */
+const persistMs = 5_000
+
 /** Keeps for `ttlMs` what became of each mail. Message-IDs cannot be guessed, keys can: those are looked up inside their caller. */
 export function createTrail(
   deps: {
@@ -45,10 +49,13 @@ export function createTrail(
       const settledAt = now()
       const entry = { messageId, ...describe(answer), receivedAt, settledAt }
       const ids = [idOfMessage(messageId), ...(key === undefined ? [] : [idOfKey(caller, key)])]
+      const write = () =>
+        Promise.all(ids.map((id) => store.note({ id, entry, expiresAt: settledAt + ttlMs }, settledAt)))
       try {
-        await Promise.all(ids.map((id) => store.note({ id, entry, expiresAt: settledAt + ttlMs }, settledAt)))
+        await write()
       } catch (fault) {
         onFault('note', fault)
+        void persist(write, persistMs)
       }
     },
 
