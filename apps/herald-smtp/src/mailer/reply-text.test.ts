@@ -115,6 +115,10 @@ describe('parseOffer', () => {
     expect(offer).toEqual({ authMechanisms: new Set(['LOGIN', 'PLAIN']), smtpUtf8: true, sizeMax: 1000 })
   })
 
+  it.each(['0', '-1', '1e3', '0x10', ''])('takes SIZE %s for no limit', (size) => {
+    expect(parseOffer(`250-mx\n250 SIZE ${size}`).sizeMax).toBe(Infinity)
+  })
+
   it.each(['250 mx.example AUTH PLAIN', '250-mx\n250-X-AUTH PLAIN\n250-SIZE\n250 SMTPUTF8X', ''])(
     'takes no name or lookalike for an offer: %j',
     (text) => {

@@ -64,6 +64,6 @@ export function parseOffer(text: string): Offer {
   return {
     authMechanisms: new Set(keywords.get('AUTH')),
     smtpUtf8: keywords.has('SMTPUTF8'),
-    sizeMax: Number(keywords.get('SIZE')?.[0]) || Infinity,
+    sizeMax: Number(/^\d+$/.exec(keywords.get('SIZE')?.[0] ?? '')) || Infinity,
   }
 }

@@ -51,6 +51,9 @@ const notSent = (failure: Omit<FailedAttempt, 'outcome'>): FailedAttempt => ({
   ...failure,
 })
 
+/** A timer takes no negative time without a warning. */
+const msLeft = (until: number, now: () => number): number => Math.max(until - now(), 0)
+
 const asciiOnly = /^[\x21-\x7e]*$/
 const wireSafe = /^[^\s\p{Cc}<>]*$/u
 
@@ -118,11 +121,11 @@ function createSession(
         this.push(null)
       },
     })
-    const ms = limits.deadline - now()
+    const ms = msLeft(limits.deadline, now)
     const firstReplyMs = transactions === 0 ? ms : Math.min(greetingMs, ms)
     transactions += 1
     const addresses = { from: envelope.from, to: [envelope.to], size: raw.length }
-    const time = { ms, firstReplyMs, handOverMs: limits.handOverBy - now() }
+    const time = { ms, firstReplyMs, handOverMs: msLeft(limits.handOverBy, now) }
     const step = await conversation.send(time, addresses, body)
     if (step.ok && !isAcceptance(step.value)) {
       conversation.close()
@@ -191,11 +194,11 @@ export function createDialler(
   }
 
   async function greet(conversation: Conversation, deadline: number): Promise<Fault | Offer> {
-    const opened = await conversation.open(deadline - now(), timeouts.greetingMs)
+    const opened = await conversation.open(msLeft(deadline, now), timeouts.greetingMs)
     if (!opened.ok) return opened.fault
     rememberTls(conversation)
     const offer = parseOffer(opened.value)
-    return (await authenticate?.(conversation, offer, deadline - now())) ?? offer
+    return (await authenticate?.(conversation, offer, msLeft(deadline, now))) ?? offer
   }
 
   function refuse({ detail, ...fault }: Fault): Dialled {
@@ -207,7 +210,7 @@ export function createDialler(
   async function dial(deadline: number): Promise<Dialled> {
     if (closed) return refuse({ phase: 'connect', cause: 'connection' })
     const dialledAt = performance.now()
-    const reached = await reach(settings, Math.min(timeouts.connectMs, deadline - now()), track)
+    const reached = await reach(settings, Math.min(timeouts.connectMs, msLeft(deadline, now)), track)
     if (!reached.ok) return refuse(reached.fault)
     const conversation = createConversation({
       socket: reached.socket,

@@ -102,10 +102,13 @@ export function createSmtpConnections(
         clearTimeout(timer)
         resolve(given)
       }
-      const timer = setTimeout(() => {
-        waiting.remove(caller, grant)
-        resolve(queued('timeout'))
-      }, handOverBy - now())
+      const timer = setTimeout(
+        () => {
+          waiting.remove(caller, grant)
+          resolve(queued('timeout'))
+        },
+        Math.max(handOverBy - now(), 0),
+      )
       waiting.push(caller, grant)?.(queued('queue_full'))
     })
   }

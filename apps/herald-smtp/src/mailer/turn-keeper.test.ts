@@ -75,11 +75,37 @@ it('a reply too many to RCPT is not read as the one to DATA', async () => {
   expect(verbs(server)).toEqual(['EHLO', 'MAIL', 'RCPT'])
 })
 
-it('a 250 to DATA is out of step, whatever else is said', async () => {
-  const server = await serverFor({ extensions: [] })
-  server.on('data', { code: 250, text: 'Ok' })
-  const attempt = await mailerFor(server).send(message, within(1_000))
-  expect(attempt).toEqual({ upstream: 'primary', outcome: 'not_sent', phase: 'data', cause: 'connection' })
+it.each(['250 Ok\r\n', '3\r\n', '3541 Go\r\n', '354Go\r\n', '334 \r\n', 'Go ahead\r\n'])(
+  'only 354 has the message handed over, not %j, after which it would be read as commands',
+  async (raw) => {
+    const server = await serverFor({ extensions: [] })
+    server.on('data', { raw })
+    const attempt = await mailerFor(server).send(message, within(1_000))
+    expect(attempt).toEqual({ upstream: 'primary', outcome: 'not_sent', phase: 'data', cause: 'connection' })
+    await expect.poll(() => server.connections().open).toBe(0)
+    expect(verbs(server)).toEqual(['EHLO', 'MAIL', 'RCPT', 'DATA'])
+  },
+)
+
+it.each(['2\r\n', '2xx\r\n', '2500 Ok\r\n', '950 Ok\r\n'])(
+  'what is no reply, like %j, is taken for none',
+  async (raw) => {
+    for (const step of ['mail', 'rcpt'] as const) {
+      const server = await serverFor({ extensions: [] })
+      server.on(step, { raw })
+      const attempt = await mailerFor(server).send(message, within(1_000))
+      expect(attempt).toEqual({ upstream: 'primary', outcome: 'not_sent', phase: step, cause: 'connection' })
+    }
+  },
+)
+
+it('a kept connection is not held open by a server that sends blank lines without end', async () => {
+  const server = await serverFor()
+  const mailer = mailerFor(server)
+  await mailer.send(message, within(1_000))
+  server.say('\r\n'.repeat(100_000))
+  await expect.poll(() => mailer.stats().idle).toBe(0)
+  expect((await mailer.send(message, within(1_000))).outcome).toBe('accepted')
 })
 
 describe('what is said before the handshake', () => {

@@ -115,7 +115,7 @@ function createPhaseClock(observe: (phase: Phase, milliseconds: number) => void)
   }
 }
 
-type Listener = TurnKeeper & { onCommand(phase: Phase): void }
+type Listener = Pick<TurnKeeper, 'onTurn' | 'onReply'> & { onCommand(phase: Phase): void }
 
 /** Follows commands and replies through nodemailer's log interface; nothing of them is kept or printed. */
 function followDialogue(listener: Listener) {
@@ -261,6 +261,7 @@ export function createConversation(options: ConversationOptions): Conversation {
       ).finally(() => {
         clearTimeout(greeting)
         clock.stop()
+        if (connection._socket) turns.listenTo(connection._socket)
       })
     },
     login(ms, login) {
