@@ -2,9 +2,10 @@ import fc from 'fast-check'
 import MailComposer from 'nodemailer/lib/mail-composer'
 import PostalMime from 'postal-mime'
 import { describe, expect, it } from 'vitest'
-import { buildMessage, type Letter } from './message.ts'
+import { createMessageBuilder, type Letter } from './message.ts'
 import { parseRecipient } from './recipient.ts'
 
+const buildMessage = createMessageBuilder()
 const to = parseRecipient('u@x.example')
 if (to === undefined) throw new Error('the test address is well-formed')
 
@@ -130,6 +131,16 @@ describe('buildMessage', () => {
         },
       ),
       { numRuns: 200 },
+    )
+  })
+
+  it('is the same whether or not its lines are encoded beforehand', () => {
+    fc.assert(
+      fc.property(paragraph, fc.array(line), (html, others) => {
+        const build = createMessageBuilder([...html.split('\n'), ...others])
+        expect(build({ ...letter, html }).equals(buildMessage({ ...letter, html }))).toBe(true)
+      }),
+      { numRuns: 300 },
     )
   })
 

@@ -1,5 +1,5 @@
 import type { Content } from './content.ts'
-import { encodeBody, encodeField, encodePhrase } from './mime.ts'
+import { createBodyEncoder, encodeField, encodePhrase, type EncodeBody } from './mime.ts'
 import type { Recipient } from './recipient.ts'
 
 export type Sender = { address: string; domain: string; name?: string; replyTo?: string }
@@ -20,16 +20,22 @@ const boundary = '=_herald_alternative'
  * The whole message of one recipient as the bytes that follow DATA, before dot-stuffing. Subject and display name must
  * be free of control characters; the addresses come from `parseRecipient`.
  */
-export function buildMessage(letter: Letter): Buffer {
-  const lines = [
-    ...headerFields(letter),
-    '',
-    ...part('text/plain', letter.text),
-    ...part('text/html', letter.html),
-    `--${boundary}--`,
-    '',
-  ]
-  return Buffer.from(lines.join('\r\n'))
+export type BuildMessage = (letter: Letter) => Buffer
+
+/** `standing` are lines that stand in the HTML of every letter. */
+export function createMessageBuilder(standing?: Iterable<string>): BuildMessage {
+  const encode = createBodyEncoder(standing)
+  return (letter) => {
+    const lines = [
+      ...headerFields(letter),
+      '',
+      ...part('text/plain', letter.text, encode),
+      ...part('text/html', letter.html, encode),
+      `--${boundary}--`,
+      '',
+    ]
+    return Buffer.from(lines.join('\r\n'))
+  }
 }
 
 function headerFields({ from, to, subject, messageId, sentAt }: Letter): string[] {
@@ -47,12 +53,12 @@ function headerFields({ from, to, subject, messageId, sentAt }: Letter): string[
   ]
 }
 
-function part(type: string, text: string): string[] {
+function part(type: string, text: string, encode: EncodeBody): string[] {
   return [
     `--${boundary}`,
     `Content-Type: ${type}; charset=utf-8`,
     'Content-Transfer-Encoding: quoted-printable',
     '',
-    encodeBody(text),
+    encode(text),
   ]
 }

@@ -14,7 +14,10 @@ export type LayoutValues = {
   content: string
 }
 
-export type Layout = (values: LayoutValues) => string
+export type Layout = ((values: LayoutValues) => string) & {
+  /** The lines that stand in every text it makes. */
+  standing: readonly string[]
+}
 
 /** What is wrong in which line of a layout, the first being 1; the message reads on after "line 1". */
 export class LayoutError extends Error {
@@ -77,7 +80,10 @@ export function compileLayout(source: string): Layout {
   if (!names.includes('content')) throw new LayoutError(lineOf(source.length), 'ends without {{content}}')
 
   const last = source.slice(end)
-  return (values) => texts.map((text, index) => text + valueOf(values, names[index])).join('') + last
+  const render = (values: LayoutValues) =>
+    texts.map((text, index) => text + valueOf(values, names[index])).join('') + last
+  const standing = source.split(/\r\n|\r|\n/).filter((line) => !line.includes('{{'))
+  return Object.assign(render, { standing })
 }
 
 function valueOf(values: LayoutValues, name: Name | undefined): string {
