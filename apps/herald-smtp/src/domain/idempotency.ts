@@ -60,6 +60,8 @@ export function createIdempotency(
   { store, now, randomBytes, onFault }: IdempotencyDeps,
   { ttlMs }: { ttlMs: number },
 ): Idempotency {
+  const holder = randomBytes(16).toString('base64url')
+  let claims = 0
   const inFlight = new Map<string, { fingerprint: string; answer: Promise<Answer> }>()
 
   function run(call: Call, send: Send): Promise<Answer> {
@@ -92,7 +94,7 @@ export function createIdempotency(
   }
 
   async function lead(slot: Slot, work: (messageId: string) => Promise<Answer>): Promise<Answer> {
-    const owner = randomBytes(16).toString('base64url')
+    const owner = `${holder}.${++claims}`
     const claimed = await claim(slot, owner)
     if (claimed === undefined) return refusal('unavailable', 'not_sent')
     switch (claimed.outcome) {
