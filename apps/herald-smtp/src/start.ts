@@ -12,6 +12,7 @@ import { createDelivery } from './domain/delivery.ts'
 import { createDkimSigner } from './domain/dkim.ts'
 import { createDigests, type Digests } from './domain/fingerprint.ts'
 import { createIdempotency } from './domain/idempotency.ts'
+import { createMessageBuilder } from './domain/message.ts'
 import { createProtection } from './domain/protection.ts'
 import { createSending } from './domain/sending.ts'
 import { createTrail } from './domain/trail.ts'
@@ -153,6 +154,7 @@ function createSendMail(parts: Parts, digests: Digests, onFault: (verb: string, 
         patienceMs: settings.sendDeadlineMs / 2,
         onAttempt: (attempt) => smtpMetrics.attempted(attempt),
       }).deliver,
+      buildMessage: createMessageBuilder(settings.layout.standing),
       sign: settings.dkim && createDkimSigner(settings.dkim),
       now,
       onFault: (fault) => onFault('limit', fault),

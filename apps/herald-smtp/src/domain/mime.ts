@@ -27,6 +27,18 @@ function encodeText(text: string): string {
 }
 
 /** Quoted-printable lines of at most 76 characters; every line break of the text becomes CRLF. */
-export function encodeBody(text: string): string {
-  return qp.wrap(qp.encode(text.replaceAll(/\r\n|\r|\n/g, '\r\n')), lineMax)
+export type EncodeBody = (text: string) => string
+
+/** Encodes once and for all the lines that stand in every text. */
+export function createBodyEncoder(standing: Iterable<string> = []): EncodeBody {
+  const encoded = new Map(Array.from(standing, (line) => [line, encodeLine(line)] as const))
+  return (text) =>
+    text
+      .split(/\r\n|\r|\n/)
+      .map((line) => encoded.get(line) ?? encodeLine(line))
+      .join('\r\n')
+}
+
+function encodeLine(line: string): string {
+  return qp.wrap(qp.encode(line), lineMax)
 }
