@@ -110,9 +110,14 @@ describe('parseQueueId', () => {
 describe('parseOffer', () => {
   it('reads what the mailer needs, whatever the case', () => {
     const offer = parseOffer(
-      '250-mx.example AUTH SMTPUTF8\n250-auth=login PLAIN\n250-Size 1000\n250 smtputf8',
+      '250-mx.example AUTH SMTPUTF8\n250-auth=login PLAIN\n250-pipelining\n250-Size 1000\n250 smtputf8',
     )
-    expect(offer).toEqual({ authMechanisms: new Set(['LOGIN', 'PLAIN']), smtpUtf8: true, sizeMax: 1000 })
+    expect(offer).toEqual({
+      authMechanisms: new Set(['LOGIN', 'PLAIN']),
+      smtpUtf8: true,
+      pipelining: true,
+      sizeMax: 1000,
+    })
   })
 
   it.each(['0', '-1', '1e3', '0x10', ''])('takes SIZE %s for no limit', (size) => {
@@ -122,7 +127,12 @@ describe('parseOffer', () => {
   it.each(['250 mx.example AUTH PLAIN', '250-mx\n250-X-AUTH PLAIN\n250-SIZE\n250 SMTPUTF8X', ''])(
     'takes no name or lookalike for an offer: %j',
     (text) => {
-      expect(parseOffer(text)).toEqual({ authMechanisms: new Set(), smtpUtf8: false, sizeMax: Infinity })
+      expect(parseOffer(text)).toEqual({
+        authMechanisms: new Set(),
+        smtpUtf8: false,
+        pipelining: false,
+        sizeMax: Infinity,
+      })
     },
   )
 })

@@ -2,7 +2,12 @@
 export type ReplyCodes = { code: number; enhancedCode?: string; relayDenied?: true }
 
 /** What a server offers, read from its answer to EHLO (RFC 5321 section 4.1.1.1). */
-export type Offer = { authMechanisms: ReadonlySet<string>; smtpUtf8: boolean; sizeMax: number }
+export type Offer = {
+  authMechanisms: ReadonlySet<string>
+  smtpUtf8: boolean
+  pipelining: boolean
+  sizeMax: number
+}
 
 const enhanced = /^\d{3}[ -]([245])\.(\d{1,3})\.(\d{1,3})(?=\s|$)/m
 
@@ -64,6 +69,7 @@ export function parseOffer(text: string): Offer {
   return {
     authMechanisms: new Set(keywords.get('AUTH')),
     smtpUtf8: keywords.has('SMTPUTF8'),
+    pipelining: keywords.has('PIPELINING'),
     sizeMax: Number(/^\d+$/.exec(keywords.get('SIZE')?.[0] ?? '')) || Infinity,
   }
 }

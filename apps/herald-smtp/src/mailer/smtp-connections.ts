@@ -7,7 +7,8 @@ import type {
   SendOptions,
   UpstreamSettings,
 } from './mailer.ts'
-import { createDialler, type MailerLogger, type Outcome, type Session } from './session.ts'
+import { createDialler, type MailerLogger, type Session } from './session.ts'
+import type { Outcome } from './transaction.ts'
 
 type OpenLease = { ok: true; session: Session; reused: boolean }
 type Lease = OpenLease | { ok: false; failure: FailedAttempt }
