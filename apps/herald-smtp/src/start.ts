@@ -7,7 +7,7 @@ import { createCallers, credentialsOf } from './callers.ts'
 import { createOrigins, readSettings, type Settings } from './config.ts'
 import { openConfiguredStore, probeFindings } from './configured-store.ts'
 import { obtainDigestKey } from './digest-key.ts'
-import { createComposer } from './domain/content.ts'
+import { brandLayout, createComposer } from './domain/content.ts'
 import { createDelivery } from './domain/delivery.ts'
 import { createDkimSigner } from './domain/dkim.ts'
 import { createDigests, type Digests } from './domain/fingerprint.ts'
@@ -154,7 +154,7 @@ function createSendMail(parts: Parts, digests: Digests, onFault: (verb: string, 
         patienceMs: settings.sendDeadlineMs / 2,
         onAttempt: (attempt) => smtpMetrics.attempted(attempt),
       }).deliver,
-      buildMessage: createMessageBuilder(settings.layout.standing),
+      buildMessage: createMessageBuilder(brandLayout(settings).standing),
       sign: settings.dkim && createDkimSigner(settings.dkim),
       now,
       onFault: (fault) => onFault('limit', fault),

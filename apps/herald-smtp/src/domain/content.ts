@@ -40,9 +40,9 @@ const verificationRanges: ReadonlyMap<string, VerificationTexts> = new Map(
  * else a fixed sentence; as text, and as HTML of the same words in the layout.
  */
 export function createComposer(options: { brand: Brand; layout: Layout }): ComposeContent {
-  const { brand, layout } = options
+  const { brand } = options
+  const layout = brandLayout(options)
   const formatSpan = createSpanFormat()
-  const fixed = { logo: brand.logo, color: brand.color, ink: inkUpon(brand.color) }
 
   return ({ subject, body, params, locale }) => {
     const asked = languageOf(locale)
@@ -53,7 +53,6 @@ export function createComposer(options: { brand: Brand; layout: Layout }): Compo
     const { text, content, language, template } = letter
     const chosenSubject = subject || letter.subject
     const html = layout({
-      ...fixed,
       lang: language?.lang ?? '',
       dir: language?.dir ?? 'auto',
       subject: chosenSubject,
@@ -68,6 +67,11 @@ export function createComposer(options: { brand: Brand; layout: Layout }): Compo
       ...(template && { template }),
     }
   }
+}
+
+/** The layout with what is the same in every mail of this brand; `product` can take the place of its name. */
+export function brandLayout({ brand, layout }: { brand: Brand; layout: Layout }): Layout {
+  return layout.complete({ logo: brand.logo, color: brand.color, ink: inkUpon(brand.color) })
 }
 
 /** The request relies on a template that does not exist here; it is sent all the same, and counted. */

@@ -1,5 +1,5 @@
 import type { Content } from './content.ts'
-import { createBodyEncoder, encodeField, encodePhrase, type EncodeBody } from './mime.ts'
+import { createBodyEncoder, encodeBody, encodeField, encodePhrase } from './mime.ts'
 import type { Recipient } from './recipient.ts'
 
 export type Sender = { address: string; domain: string; name?: string; replyTo?: string }
@@ -22,15 +22,15 @@ const boundary = '=_herald_alternative'
  */
 export type BuildMessage = (letter: Letter) => Buffer
 
-/** `standing` are lines that stand in the HTML of every letter. */
-export function createMessageBuilder(standing?: Iterable<string>): BuildMessage {
-  const encode = createBodyEncoder(standing)
+/** `standing` is what stands in the HTML of every letter: whole lines with their ends. */
+export function createMessageBuilder(standing: readonly string[] = []): BuildMessage {
+  const encodeHtml = createBodyEncoder(standing)
   return (letter) => {
     const lines = [
       ...headerFields(letter),
       '',
-      ...part('text/plain', letter.text, encode),
-      ...part('text/html', letter.html, encode),
+      ...part('text/plain', encodeBody(letter.text)),
+      ...part('text/html', encodeHtml(letter.html)),
       `--${boundary}--`,
       '',
     ]
@@ -53,12 +53,12 @@ function headerFields({ from, to, subject, messageId, sentAt }: Letter): string[
   ]
 }
 
-function part(type: string, text: string, encode: EncodeBody): string[] {
+function part(type: string, encoded: string): string[] {
   return [
     `--${boundary}`,
     `Content-Type: ${type}; charset=utf-8`,
     'Content-Transfer-Encoding: quoted-printable',
     '',
-    encode(text),
+    encoded,
   ]
 }
