@@ -1,7 +1,13 @@
 import { Agent, request } from 'node:http'
 
-/** Answers and how long each took, in milliseconds. */
-export type Load = { tookMs: number[]; accepted: number; refused: number; failed: number; elapsedMs: number }
+/** Answers and how long each took by recipient, in milliseconds. */
+export type Load = {
+  tookMs: Map<string, number>
+  accepted: number
+  refused: number
+  failed: number
+  elapsedMs: number
+}
 
 export type LoadOptions = { url: string; apiKey: string; connections: number; refusedShare: number }
 
@@ -12,7 +18,7 @@ const round = Math.trunc(performance.timeOrigin)
 /** Keeps that many connections busy until so many mails were asked for; each has an address and a key of its own. */
 export async function sendMails(count: number, label: string, options: LoadOptions): Promise<Load> {
   const agent = new Agent({ keepAlive: true, maxSockets: options.connections })
-  const load: Load = { tookMs: [], accepted: 0, refused: 0, failed: 0, elapsedMs: 0 }
+  const load: Load = { tookMs: new Map(), accepted: 0, refused: 0, failed: 0, elapsedMs: 0 }
   const every = options.refusedShare > 0 ? Math.round(1 / options.refusedShare) : Infinity
   let next = 0
 
@@ -20,9 +26,10 @@ export async function sendMails(count: number, label: string, options: LoadOptio
     while (next < count) {
       const n = next++
       const name = `${n % every === every - 1 ? 'refused' : 'u'}-${label}-${round}-${n}`
+      const to = `${name}@example.com`
       const since = performance.now()
-      const ended = await post(agent, name, options)
-      load.tookMs.push(performance.now() - since)
+      const ended = await post(agent, { to, idempotency_key: name }, options)
+      load.tookMs.set(to, performance.now() - since)
       load[ended] += 1
     }
   }
@@ -34,9 +41,12 @@ export async function sendMails(count: number, label: string, options: LoadOptio
   return load
 }
 
-function post(agent: Agent, name: string, { url, apiKey }: LoadOptions): Promise<Ended> {
-  const to = `${name}@example.com`
-  const body = JSON.stringify({ to, subject: 'Login', body: 'Your code is 123456', idempotency_key: name })
+function post(
+  agent: Agent,
+  mail: { to: string; idempotency_key: string },
+  { url, apiKey }: LoadOptions,
+): Promise<Ended> {
+  const body = JSON.stringify({ ...mail, subject: 'Login', body: 'Your code is 123456' })
   const headers = {
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(body),

@@ -1,6 +1,8 @@
 /**
  * A mail server that takes everything and keeps nothing, as a process of its own so that its CPU is not the service's. The
- * one argument is JSON: {tls, key, cert, delayMs, resumes}. It prints its port, and refuses recipients whose local part begins with `refused`.
+ * one argument is JSON: {tls, key, cert, delayMs, resumes}. It sends its port to its parent, refuses recipients whose local
+ * part begins with `refused`, and answers each message of its parent with what the mails since the last one took by
+ * recipient: the milliseconds from the arrival of MAIL to the reply to the final dot.
  */
 import { constants } from 'node:crypto'
 import { createServer, type Socket } from 'node:net'
@@ -23,17 +25,36 @@ const secureContext = createSecureContext({
 })
 
 const dot = Buffer.from('\r\n.\r\n')
+let tookMs: [string, number][] = []
+process.on('message', () => {
+  process.send?.(tookMs)
+  tookMs = []
+})
+process.on('disconnect', () => process.exit())
 
 function talk(socket: Socket, isSecure: boolean): void {
   let pending: Buffer = Buffer.alloc(0)
   let inBody = false
+  let mailAt = 0
+  let recipient = ''
+  /** Replies to what came in one piece go out in one (RFC 2920 section 3.2). */
+  let owed = ''
 
   const replies: Record<string, (line: string) => string | undefined> = {
     EHLO: () =>
-      `250-sink\r\n250-8BITMIME\r\n${tls === 'starttls' && !isSecure ? '250-STARTTLS\r\n' : ''}250 SIZE 10485760`,
-    MAIL: () => '250 2.1.0 Ok',
-    RCPT: (line) => (line.includes('<refused') ? '550 5.1.1 No such user' : '250 2.1.5 Ok'),
+      `250-sink\r\n250-8BITMIME\r\n250-PIPELINING\r\n${tls === 'starttls' && !isSecure ? '250-STARTTLS\r\n' : ''}250 SIZE 10485760`,
+    MAIL: () => {
+      mailAt = performance.now()
+      recipient = ''
+      return '250 2.1.0 Ok'
+    },
+    RCPT: (line) => {
+      if (line.includes('<refused')) return '550 5.1.1 No such user'
+      recipient = line.slice('RCPT TO:<'.length, -1)
+      return '250 2.1.5 Ok'
+    },
     DATA: () => {
+      if (recipient === '') return '503 5.5.1 No recipient'
       inBody = true
       return '354 Go ahead'
     },
@@ -57,14 +78,17 @@ function talk(socket: Socket, isSecure: boolean): void {
     pending = pending.subarray(end + (inBody ? dot.length : 2))
     if (inBody) {
       inBody = false
-      const accept = (): void => void socket.write('250 2.0.0 Ok: queued as BENCH\r\n')
+      const accept = (): void => {
+        socket.write('250 2.0.0 Ok: queued as BENCH\r\n')
+        tookMs.push([recipient, performance.now() - mailAt])
+      }
       if (delayMs > 0) setTimeout(accept, delayMs)
       else accept()
       return true
     }
     const reply = replies[line.split(' ', 1)[0]?.toUpperCase() ?? '']
     const text = reply ? reply(line) : '500 5.5.2 What'
-    if (text !== undefined) socket.write(`${text}\r\n`)
+    if (text !== undefined) owed += `${text}\r\n`
     return true
   }
 
@@ -72,6 +96,8 @@ function talk(socket: Socket, isSecure: boolean): void {
   socket.on('data', (chunk: Buffer) => {
     pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk])
     while (step());
+    if (owed !== '') socket.write(owed)
+    owed = ''
   })
 }
 
@@ -87,5 +113,5 @@ const server = createServer({ noDelay: true }, (socket) => {
 })
 server.listen(0, '127.0.0.1', () => {
   const address = server.address()
-  console.log(typeof address === 'object' ? address?.port : '')
+  process.send?.(typeof address === 'object' ? address?.port : undefined)
 })

@@ -257,6 +257,16 @@ describe('a refusal of the mail server', () => {
     expect(server.messages).toHaveLength(0)
   })
 
+  it('to relay is no refusal of the address, which is not remembered as a bad one', async () => {
+    const { send, server } = await startTestedService()
+    server.on('rcpt', { code: 550, text: 'relay not permitted' }, { times: 1 })
+    expect(await send(mail())).toMatchObject({
+      status: 502,
+      body: { error_code: 'send_failed', reason: 'policy' },
+    })
+    expect((await send(mail())).status).toBe(200)
+  })
+
   it('is remembered when it is for good: the next mail to that address asks nobody, ten minutes long', async () => {
     const { send, server, advance } = await startTestedService()
     server.on('rcpt', { code: 550, text: '5.1.1 no such user' }, { times: 1 })

@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { ConfigError } from '@herald/config'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { readSettings } from './config.ts'
 
 const needed = { SMTP_HOST: '127.0.0.1', SMTP_FROM: 'noreply@herald.example' }
@@ -103,6 +106,29 @@ describe('the environment of herald-smtp', () => {
     expect(await codes('changeme')).toContain('EXAMPLE_VALUE')
     expect(await codes('abcd')).toEqual(['ENV_BACKEND', 'ENV_BACKEND'])
   })
+
+  it.each([
+    ['password_file', { user: 'u' }],
+    [
+      'client_secret_file',
+      { user: 'u', method: 'xoauth2', client_id: 'c', token_url: 'https://login.example/token' },
+    ],
+  ])(
+    'has one for an example in the %s of a listed mail server, and repeats nothing of it',
+    async (field, auth) => {
+      const path = join(mkdtempSync(join(tmpdir(), 'herald-smtp-config-')), 'secret')
+      onTestFinished(() => rmSync(dirname(path), { recursive: true }))
+      async function findings(text: string) {
+        writeFileSync(path, text, { mode: 0o600 })
+        const upstreams = [{ host: 'mail.example.com', auth: { ...auth, [field]: path } }]
+        const list = { ...key, SMTP_FROM: needed.SMTP_FROM, SMTP_UPSTREAMS: JSON.stringify(upstreams) }
+        return (await readSettings(list)).findings.filter(({ variable }) => variable === 'SMTP_UPSTREAMS')
+      }
+      expect(await findings('changeme-marker\n')).toMatchObject([{ code: 'EXAMPLE_VALUE' }])
+      expect(JSON.stringify(await findings('changeme-marker'))).not.toContain('marker')
+      expect(await findings('abcd')).toEqual([])
+    },
+  )
 
   it('has one for a service that nobody can call, unless a network may', async () => {
     expect(await codesOf({})).toContain('NO_AUTH')

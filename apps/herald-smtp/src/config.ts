@@ -21,6 +21,7 @@ import {
   variable,
   type Env,
   type GateFinding,
+  type Secret,
   type StoreSettings,
   type VariableRule,
 } from '@herald/config'
@@ -32,7 +33,7 @@ import type { Origin } from './domain/sending.ts'
 import { parseRecipient, type Recipient } from './domain/recipient.ts'
 import { defaultLayout } from './domain/templates/default-layout.ts'
 import { compileLayout, type LayoutError } from './domain/templates/layout.ts'
-import { upstreamDefaults, type UpstreamSettings } from './mailer/mailer.ts'
+import { upstreamDefaults, type UpstreamAuth, type UpstreamSettings } from './mailer/mailer.ts'
 import { createFileSecret, readUpstreams, type ConfiguredUpstream } from './upstreams.ts'
 
 const defaults = { name: 'herald-smtp', port: 8085 }
@@ -232,9 +233,9 @@ async function listFindings({
   rejectUnauthorized,
   auth,
 }: UpstreamSettings): Promise<GateFinding[]> {
-  const password = auth && 'password' in auth ? checkSecret(list, auth.password, { minBytes: 1 }) : []
+  const secret = auth && chosenSecretOf(auth)
   return [
-    ...password.filter(({ code }) => code === 'EXAMPLE_VALUE'),
+    ...(secret ? exampleFindings(list, secret) : []),
     ...(tls === 'none'
       ? await plaintextFindings('SMTP_PLAINTEXT', list, [host], 'set its tls to starttls or implicit')
       : []),
@@ -242,16 +243,23 @@ async function listFindings({
   ]
 }
 
+/** What an operator types in; the key of a service account is generated. */
+function chosenSecretOf(auth: UpstreamAuth): Secret | undefined {
+  if ('password' in auth) return auth.password
+  return auth.grant.type === 'client_credentials' ? auth.grant.clientSecret : undefined
+}
+
+/** The operator of the relay chose it, so only what nobody chose is a finding. */
+function exampleFindings(variable: string, secret: Secret): GateFinding[] {
+  return checkSecret(variable, secret, { minBytes: 1 }).filter(({ code }) => code === 'EXAMPLE_VALUE')
+}
+
 const tlsModeVariables = ['SMTP_PORT', 'SMTP_USE_TLS', 'SMTP_USE_STARTTLS'] as const
 
 const upstreamRules: readonly VariableRule<Values>[] = [
   {
     reads: ['SMTP_PASSWORD'],
-    // The relay's operator chose the password, so only what nobody chose is a finding.
-    find: ({ SMTP_PASSWORD: password }) =>
-      (password ? checkSecret('SMTP_PASSWORD', password, { minBytes: 1 }) : []).filter(
-        ({ code }) => code === 'EXAMPLE_VALUE',
-      ),
+    find: ({ SMTP_PASSWORD: password }) => (password ? exampleFindings('SMTP_PASSWORD', password) : []),
   },
   {
     reads: ['SMTP_HOST', ...tlsModeVariables],

@@ -56,7 +56,7 @@ describe.skipIf(binary === undefined)('on a real mail server', () => {
     ['full@ex.com', 'Login', 422, 'invalid_destination', 'mailbox_full', '5.2.2'],
     ['nobody@ex.com', 'Login', 422, 'invalid_destination', 'invalid_destination', '5.1.1'],
     ['grey@ex.com', 'Login', 503, 'send_failed', 'greylisted', '4.2.0'],
-    ['ada@elsewhere.example', 'Login', 502, 'send_failed', 'policy', '5.7.1'],
+    ['ada@elsewhere.example', 'Login', 502, 'send_failed', 'policy', undefined],
     ['ada@ex.com', 'spam', 502, 'send_failed', 'policy', '5.7.1'],
   ])(
     'reports what it says of %s (%s) by its row: %i',
@@ -69,7 +69,7 @@ describe.skipIf(binary === undefined)('on a real mail server', () => {
         error_code: errorCode,
         reason,
         outcome: 'not_sent',
-        enhanced_code: enhanced,
+        ...(enhanced && { enhanced_code: enhanced }),
       })
       expect(refused.headers.has('Retry-After')).toBe(reason === 'greylisted')
       expect((await service.send(mailTo('after@ex.com'))).status).toBe(200)

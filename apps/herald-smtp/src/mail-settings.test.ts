@@ -64,7 +64,7 @@ describe('a layout of the operator', () => {
     const { settings, findings } = await read({
       MAIL_LAYOUT_FILE: writeLayout('<b>{{brand}}</b>{{content}}\n'),
     })
-    expect(settings.layout({ brand: 'A & B', content: '<p>' } as never)).toBe('<b>A &amp; B</b><p>')
+    expect(settings.layout({ brand: 'A & B', content: '<p>' })).toBe('<b>A &amp; B</b><p>')
     expect(findings.map(({ code }) => code)).not.toContain('FILE_PERMS')
   })
 

@@ -7,11 +7,12 @@ import { createCallers, credentialsOf } from './callers.ts'
 import { createOrigins, readSettings, type Settings } from './config.ts'
 import { openConfiguredStore, probeFindings } from './configured-store.ts'
 import { obtainDigestKey } from './digest-key.ts'
-import { createComposer } from './domain/content.ts'
+import { brandLayout, createComposer } from './domain/content.ts'
 import { createDelivery } from './domain/delivery.ts'
 import { createDkimSigner } from './domain/dkim.ts'
 import { createDigests, type Digests } from './domain/fingerprint.ts'
 import { createIdempotency } from './domain/idempotency.ts'
+import { createMessageBuilder } from './domain/message.ts'
 import { createProtection } from './domain/protection.ts'
 import { createSending } from './domain/sending.ts'
 import { createTrail } from './domain/trail.ts'
@@ -154,6 +155,7 @@ function createSendMail(parts: Parts, digests: Digests, onFault: (verb: string, 
         patienceMs: settings.sendDeadlineMs / 2,
         onAttempt: (attempt) => smtpMetrics.attempted(attempt),
       }).deliver,
+      buildMessage: createMessageBuilder(brandLayout(settings).standing),
       sign: settings.dkim && createDkimSigner(settings.dkim),
       now,
       onFault: (fault) => onFault('limit', fault),

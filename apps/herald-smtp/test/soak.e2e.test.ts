@@ -6,6 +6,7 @@ import {
   receivedBy,
   sendKeyed,
   soak,
+  soakReplicas,
   startPair,
   type Heard,
 } from './soak.fixture.ts'
@@ -13,6 +14,10 @@ import {
 describe('herald-smtp under load', () => {
   it('sends one mail per key through twins, drops, kills and restarts', { timeout: 120_000 }, () =>
     soak({ keys: 60, kills: 2 }),
+  )
+
+  it('sends one mail per key on two replicas whose Redis comes and goes', { timeout: 120_000 }, () =>
+    soakReplicas({ keys: 40, faults: 4 }),
   )
 
   it('loses no reply when it is told to stop', { timeout: 60_000 }, async () => {

@@ -1,7 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort, startService, startSmtpServer, type SmtpServer } from '@herald/testing'
+import {
+  createFaultProxy,
+  freePort,
+  startRedis,
+  startService,
+  startSmtpServer,
+  type FaultProxy,
+  type RedisServer,
+  type SmtpServer,
+} from '@herald/testing'
 import { expect, onTestFinished } from 'vitest'
 
 const apiKey = 'a-key-of-the-tests-0123456789abcdef'
@@ -64,23 +73,24 @@ export function receivedBy(servers: readonly SmtpServer[]): Map<string, string[]
   return received
 }
 
-/**
- * Sends `keys` mails, each as one to three twins that ask again until they hear 200, through two servers that drop at
- * every phase and a service that is killed `kills` times; then holds what arrived against what was answered.
- */
-export async function soak({ keys, kills }: { keys: number; kills: number }): Promise<void> {
-  const servers = await startPair()
-  misbehave(servers)
-  const env = await environmentOf(servers, { SEND_DEADLINE: '2s' })
+type Load = {
+  heard: ReadonlyMap<string, Heard[]>
+  /** Resolves once so much of the load, from 0 to 1, is done with. */
+  reached(part: number): Promise<void>
+  run(): Promise<void>
+}
+
+/** `keys` mails, each asked for by one to three twins until they hear 200; `urlOf` names the replica for a call. */
+function createLoad(keys: number, urlOf: (call: number) => string): Load {
   const heard = new Map<string, Heard[]>()
+  const calls = Array.from({ length: keys }, (_, n) =>
+    Array.from({ length: 1 + (n % 3) }, () => `k${n}`),
+  ).flat()
   let done = 0
-  let finished = false
-  let service = await startService('herald-smtp', env)
-  onTestFinished(() => service.kill())
 
   async function ask(key: string): Promise<void> {
     for (let attempt = 0; attempt < 60; attempt++) {
-      const answer = await sendKeyed(service.url, key)
+      const answer = await sendKeyed(urlOf(done + attempt), key)
       if (answer === 'refused') {
         await pause(50)
         continue
@@ -92,25 +102,76 @@ export async function soak({ keys, kills }: { keys: number; kills: number }): Pr
     done += 1
   }
 
-  async function disturb(total: number): Promise<void> {
-    for (let kill = 1; kill <= kills && !finished; kill++) {
-      await expect
-        .poll(() => finished || done >= (kill * total) / (kills + 1), { timeout: 600_000 })
-        .toBe(true)
+  return {
+    heard,
+    reached: (part) =>
+      expect.poll(() => done >= part * calls.length, { timeout: 600_000, interval: 10 }).toBe(true),
+    run: () => inParallel(calls, 24, ask),
+  }
+}
+
+/**
+ * Sends `keys` mails through two servers that drop at every phase and a service that is killed `kills` times; then holds
+ * what arrived against what was answered.
+ */
+export async function soak({ keys, kills }: { keys: number; kills: number }): Promise<void> {
+  const servers = await startPair()
+  misbehave(servers)
+  const env = await environmentOf(servers, { SEND_DEADLINE: '2s' })
+  let service = await startService('herald-smtp', env)
+  onTestFinished(() => service.kill())
+  const load = createLoad(keys, () => service.url)
+
+  async function disturb(): Promise<void> {
+    for (let kill = 1; kill <= kills; kill++) {
+      await load.reached(kill / (kills + 1))
       await service.kill()
       service = await startService('herald-smtp', env)
     }
   }
 
-  const calls = Array.from({ length: keys }, (_, n) =>
-    Array.from({ length: 1 + (n % 3) }, () => `k${n}`),
-  ).flat()
-  const disturbing = disturb(calls.length)
-  await inParallel(calls, 24, ask)
-  finished = true
-  await disturbing
-  judge(servers, heard, keys)
+  await Promise.all([load.run(), disturb()])
+  judge(servers, load.heard, keys)
   expect(await service.stop()).toBe(0)
+}
+
+/** The same on two replicas, whose ways to one Redis break `faults` times, each in another manner. */
+export async function soakReplicas({ keys, faults }: { keys: number; faults: number }): Promise<void> {
+  const [servers, redis] = await Promise.all([startPair(), startRedis()])
+  onTestFinished(() => redis.stop())
+  misbehave(servers)
+  const env = await environmentOf(servers, { SEND_DEADLINE: '2s', SQLITE_PATH: '' })
+  const replicas = await Promise.all(
+    [0, 1].map(async () => {
+      const proxy = await createFaultProxy(redis)
+      onTestFinished(() => proxy.close())
+      const addresses = { PORT: String(await freePort()), REDIS_ADDR: `127.0.0.1:${proxy.port}` }
+      const service = await startService('herald-smtp', { ...env, ...addresses })
+      onTestFinished(() => service.kill())
+      return { proxy, service }
+    }),
+  )
+  const load = createLoad(keys, (call) => replicas[call % 2]!.service.url)
+
+  async function disturb(): Promise<void> {
+    for (let fault = 1; fault <= faults; fault++) {
+      await load.reached(fault / (faults + 1))
+      await breakWay(replicas[fault % 2]!.proxy, redis, fault % 4)
+    }
+  }
+
+  await Promise.all([load.run(), disturb()])
+  judge(servers, load.heard, keys)
+  for (const { service } of replicas) expect(await service.stop()).toBe(0)
+}
+
+async function breakWay(proxy: FaultProxy, redis: RedisServer, manner: number): Promise<void> {
+  if (manner === 0) return proxy.cut()
+  if (manner === 1) return proxy.swallowReplies(1)
+  const paused = manner === 2 ? proxy : redis
+  paused.pause()
+  await pause(700)
+  paused.resume()
 }
 
 function misbehave([a, b]: readonly [SmtpServer, SmtpServer]): void {
@@ -124,7 +185,7 @@ function misbehave([a, b]: readonly [SmtpServer, SmtpServer]): void {
 }
 
 /** Every 200 was accepted; more than one mail for a key only after an unknown outcome, and then under one Message-ID. */
-function judge(servers: readonly SmtpServer[], heard: Map<string, Heard[]>, keys: number): void {
+function judge(servers: readonly SmtpServer[], heard: ReadonlyMap<string, Heard[]>, keys: number): void {
   const received = receivedBy(servers)
   expect(heard.size).toBe(keys)
   for (const [key, answers] of heard) {

@@ -4,6 +4,7 @@ import type { Answer } from '../domain/answer.ts'
 import { createComposer } from '../domain/content.ts'
 import { createDelivery } from '../domain/delivery.ts'
 import { createDkimSigner } from '../domain/dkim.ts'
+import { createMessageBuilder } from '../domain/message.ts'
 import { createProtection } from '../domain/protection.ts'
 import { parseRecipient } from '../domain/recipient.ts'
 import { createSending } from '../domain/sending.ts'
@@ -31,13 +32,21 @@ export async function sendTest(address: string, world: CommandWorld): Promise<nu
   const relays = createRelays(settings.upstreams, { now, logger: silentLogger, metrics })
   const { deliver } = createDelivery({ upstreams: relays.all, now, random: () => 0 })
   const sendMail = createSending(
-    { protection: withoutLimits(now), deliver, sign: signerOf(settings), now, onFault: () => {} },
+    {
+      protection: withoutLimits(now),
+      deliver,
+      buildMessage: createMessageBuilder(),
+      sign: signerOf(settings),
+      now,
+      onFault: () => {},
+    },
     { originOf: createOrigins(settings) },
   )
   const content = createComposer({ brand: settings.brand, layout: settings.layout })(mail)
   const messageId = `${randomBytes(20).toString('base64url')}@${settings.sender.domain}`
   const deadline = now() + settings.sendDeadlineMs
-  const answer = await sendMail({ caller: 'send-test', recipient, content }, messageId, deadline)
+  const sent = { caller: 'send-test', recipient, toDigest: recipient.address, content }
+  const answer = await sendMail(sent, messageId, deadline)
   await relays.drain()
   print(describe(answer, messageId))
   return answer.ok ? 0 : 1

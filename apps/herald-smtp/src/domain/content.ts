@@ -1,5 +1,5 @@
 import { escapeHtml } from './templates/escape-html.ts'
-import { canonicalTag, languageOf, lookUp, type Language } from './templates/language.ts'
+import { createLanguages, lookUp, type Language } from './templates/language.ts'
 import type { Layout } from './templates/layout.ts'
 import { verificationTexts, type VerificationTexts } from './templates/verification.ts'
 
@@ -24,6 +24,8 @@ export type ComposeContent = (request: ContentRequest) => Composition
 /** The built-in templates and the locales that each of them speaks. */
 export const templates = [{ name: 'verification', locales: verificationTexts.map(({ locale }) => locale) }]
 
+const languageOf = createLanguages(verificationTexts.map(({ locale, dir }) => ({ lang: locale, dir })))
+
 const defaultSubject = 'Verification code'
 const defaultText = 'You have a verification message. Please check your code.'
 
@@ -38,18 +40,19 @@ const verificationRanges: ReadonlyMap<string, VerificationTexts> = new Map(
  * else a fixed sentence; as text, and as HTML of the same words in the layout.
  */
 export function createComposer(options: { brand: Brand; layout: Layout }): ComposeContent {
-  const { brand, layout } = options
+  const { brand } = options
+  const layout = brandLayout(options)
   const formatSpan = createSpanFormat()
-  const fixed = { logo: brand.logo, color: brand.color, ink: inkUpon(brand.color) }
 
   return ({ subject, body, params, locale }) => {
-    const tag = canonicalTag(locale)
+    const asked = languageOf(locale)
     const letter =
-      !body && params?.['code'] ? verificationLetter(params, tag, formatSpan) : plainLetter(body, tag)
+      !body && params?.['code']
+        ? verificationLetter(params, asked?.lang, formatSpan)
+        : plainLetter(body, asked)
     const { text, content, language, template } = letter
     const chosenSubject = subject || letter.subject
     const html = layout({
-      ...fixed,
       lang: language?.lang ?? '',
       dir: language?.dir ?? 'auto',
       subject: chosenSubject,
@@ -66,6 +69,11 @@ export function createComposer(options: { brand: Brand; layout: Layout }): Compo
   }
 }
 
+/** The layout with what is the same in every mail of this brand; `product` can take the place of its name. */
+export function brandLayout({ brand, layout }: { brand: Brand; layout: Layout }): Layout {
+  return layout.complete({ logo: brand.logo, color: brand.color, ink: inkUpon(brand.color) })
+}
+
 /** The request relies on a template that does not exist here; it is sent all the same, and counted. */
 export function namesUnknownTemplate({ body, template }: ContentRequest): boolean {
   return !body && Boolean(template) && !templates.some(({ name }) => name === template)
@@ -73,9 +81,9 @@ export function namesUnknownTemplate({ body, template }: ContentRequest): boolea
 
 type Letter = { subject: string; text: string; content: string; language?: Language; template?: string }
 
-function plainLetter(body: string | undefined, tag: string | undefined): Letter {
+function plainLetter(body: string | undefined, asked: Language | undefined): Letter {
   const text = body || defaultText
-  const language = languageOf(body ? tag : 'en')
+  const language = body ? asked : languageOf('en')
   return {
     subject: defaultSubject,
     text,

@@ -5,11 +5,12 @@ import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { createComposer, templates } from './content.ts'
 import { createDkimSigner } from './dkim.ts'
-import { buildMessage } from './message.ts'
+import { createMessageBuilder } from './message.ts'
 import { parseRecipient } from './recipient.ts'
 import { compileLayout } from './templates/layout.ts'
 import { defaultLayout } from './templates/default-layout.ts'
 
+const buildMessage = createMessageBuilder()
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const sign = createDkimSigner({ domain: 'herald.example', selector: 'k1', key: privateKey })
 const compose = createComposer({

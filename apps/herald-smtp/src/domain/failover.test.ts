@@ -132,9 +132,12 @@ describe('failover', () => {
     },
   )
 
-  it('goes on when the first upstream does not relay for us', async () => {
+  it.each([
+    { code: 554, text: '5.7.1 <u@example.com>: Relay access denied' },
+    { code: 550, text: 'relay not permitted' },
+  ])('goes on when the first upstream does not relay for us: $code $text', async (act) => {
     const { a, send, breakers } = await twoUpstreams()
-    a.on('rcpt', { code: 554, text: '5.7.1 <u@example.com>: Relay access denied' })
+    a.on('rcpt', act)
     expect(await send('u@example.com')).toMatchObject({ ok: true, upstream: 'b' })
     expect(breakers[0]?.state()).toBe('closed')
   })

@@ -177,6 +177,19 @@ describe('idempotency', async () => {
     expect(mails).toHaveLength(1)
   })
 
+  it('tells the store again while the lease stands, so that a short outage makes no second mail', async () => {
+    let isAway = true
+    const settle: SmtpStore['settle'] = (settlement) => (isAway ? down() : store.settle(settlement))
+    const first = await replica({ settle }).run(call(), mail)
+    const twin = replica({}, otherStore).run(call(), mail)
+    isAway = false
+    expect(await twin).toEqual(first)
+    clockMs = 10_000
+    expect(await replica({}, otherStore).run(call(), mail)).toEqual(first)
+    expect(mails).toHaveLength(1)
+    expect(faults).toEqual(['settle'])
+  })
+
   it('answers in time when the store is silent after the mail', async () => {
     const started = Date.now()
     const silentStore = replica({ settle: () => new Promise(() => {}) })

@@ -1,7 +1,7 @@
 import { sha256 } from '@herald/crypto'
 import type { Claimed, SmtpStore } from '../store/store.ts'
 import { refusal, type Answer } from './answer.ts'
-import { pause, unlessLate } from './deadline.ts'
+import { pause, persist, unlessLate } from './deadline.ts'
 import { differs } from './fingerprint.ts'
 
 /** How long a signed request stays answered: the window of its signature on both sides, and a minute. */
@@ -53,12 +53,15 @@ const conflict = refusal('idempotency_conflict', 'not_sent')
 
 /**
  * Makes one key, and one signature, one mail. `run` answers within the call's deadline, the store's time included. A
- * store that fails before the claim is `unavailable`; one that fails after the mail leaves the lease standing.
+ * store that fails before the claim is `unavailable`; one that fails after the mail leaves the lease standing, and is told
+ * again as long as that lasts.
  */
 export function createIdempotency(
   { store, now, randomBytes, onFault }: IdempotencyDeps,
   { ttlMs }: { ttlMs: number },
 ): Idempotency {
+  const holder = randomBytes(16).toString('base64url')
+  let claims = 0
   const inFlight = new Map<string, { fingerprint: string; answer: Promise<Answer> }>()
 
   function run(call: Call, send: Send): Promise<Answer> {
@@ -91,7 +94,7 @@ export function createIdempotency(
   }
 
   async function lead(slot: Slot, work: (messageId: string) => Promise<Answer>): Promise<Answer> {
-    const owner = randomBytes(16).toString('base64url')
+    const owner = `${holder}.${++claims}`
     const claimed = await claim(slot, owner)
     if (claimed === undefined) return refusal('unavailable', 'not_sent')
     switch (claimed.outcome) {
@@ -146,10 +149,15 @@ export function createIdempotency(
   async function settle(slot: Slot, owner: string, answer: Answer): Promise<Answer> {
     const isFree = !answer.ok && answer.outcome === 'not_sent' && !slot.once
     const expiresAt = now() + (isFree ? shareMs : slot.keepMs)
+    const settlement = { id: slot.id, owner, answer, expiresAt, now: now() }
     const settling = store
-      .settle({ id: slot.id, owner, answer, expiresAt, now: now() })
+      .settle(settlement)
       .then((held) => held || onFault('settle', new Error('the claim was no longer held')))
-      .catch((fault: unknown) => onFault('settle', fault))
+      .catch((fault: unknown) => {
+        onFault('settle', fault)
+        // Settled twice is settled once: after the first time there is no claim to settle.
+        void persist(() => store.settle(settlement), slot.deadline + graceMs - now())
+      })
     await unlessLate(settling, slot.deadline - now(), undefined)
     return answer
   }

@@ -2,9 +2,10 @@ import fc from 'fast-check'
 import MailComposer from 'nodemailer/lib/mail-composer'
 import PostalMime from 'postal-mime'
 import { describe, expect, it } from 'vitest'
-import { buildMessage, type Letter } from './message.ts'
+import { createMessageBuilder, type Letter } from './message.ts'
 import { parseRecipient } from './recipient.ts'
 
+const buildMessage = createMessageBuilder()
 const to = parseRecipient('u@x.example')
 if (to === undefined) throw new Error('the test address is well-formed')
 
@@ -130,6 +131,20 @@ describe('buildMessage', () => {
         },
       ),
       { numRuns: 200 },
+    )
+  })
+
+  it('reads the same whether or not some of its lines are encoded beforehand', () => {
+    fc.assert(
+      fc.property(fc.array(paragraph), fc.array(fc.nat(4)), paragraph, (blocks, picks, between) => {
+        const lines = blocks.map((block) => `${block}\n`)
+        const html = picks.map((pick) => lines[pick] ?? between).join('')
+        const raws = [createMessageBuilder(lines), buildMessage].map((build) => build({ ...letter, html }))
+        const [source, reference] = raws.map((raw) => raw.toString('latin1'))
+        expect(source?.replaceAll('=\r\n', '')).toBe(reference?.replaceAll('=\r\n', ''))
+        expect(Math.max(...(source ?? '').split('\r\n').map((each) => each.length))).toBeLessThanOrEqual(78)
+      }),
+      { numRuns: 300 },
     )
   })
 

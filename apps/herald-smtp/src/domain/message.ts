@@ -1,5 +1,5 @@
 import type { Content } from './content.ts'
-import { encodeBody, encodeField, encodePhrase } from './mime.ts'
+import { createBodyEncoder, encodeBody, encodeField, encodePhrase } from './mime.ts'
 import type { Recipient } from './recipient.ts'
 
 export type Sender = { address: string; domain: string; name?: string; replyTo?: string }
@@ -20,16 +20,22 @@ const boundary = '=_herald_alternative'
  * The whole message of one recipient as the bytes that follow DATA, before dot-stuffing. Subject and display name must
  * be free of control characters; the addresses come from `parseRecipient`.
  */
-export function buildMessage(letter: Letter): Buffer {
-  const lines = [
-    ...headerFields(letter),
-    '',
-    ...part('text/plain', letter.text),
-    ...part('text/html', letter.html),
-    `--${boundary}--`,
-    '',
-  ]
-  return Buffer.from(lines.join('\r\n'))
+export type BuildMessage = (letter: Letter) => Buffer
+
+/** `standing` is what stands in the HTML of every letter: whole lines with their ends. */
+export function createMessageBuilder(standing: readonly string[] = []): BuildMessage {
+  const encodeHtml = createBodyEncoder(standing)
+  return (letter) => {
+    const lines = [
+      ...headerFields(letter),
+      '',
+      ...part('text/plain', encodeBody(letter.text)),
+      ...part('text/html', encodeHtml(letter.html)),
+      `--${boundary}--`,
+      '',
+    ]
+    return Buffer.from(lines.join('\r\n'))
+  }
 }
 
 function headerFields({ from, to, subject, messageId, sentAt }: Letter): string[] {
@@ -47,12 +53,12 @@ function headerFields({ from, to, subject, messageId, sentAt }: Letter): string[
   ]
 }
 
-function part(type: string, text: string): string[] {
+function part(type: string, encoded: string): string[] {
   return [
     `--${boundary}`,
     `Content-Type: ${type}; charset=utf-8`,
     'Content-Transfer-Encoding: quoted-printable',
     '',
-    encodeBody(text),
+    encoded,
   ]
 }

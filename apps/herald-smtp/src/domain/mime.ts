@@ -27,6 +27,23 @@ function encodeText(text: string): string {
 }
 
 /** Quoted-printable lines of at most 76 characters; every line break of the text becomes CRLF. */
-export function encodeBody(text: string): string {
-  return qp.wrap(qp.encode(text.replaceAll(/\r\n|\r|\n/g, '\r\n')), lineMax)
+export type EncodeBody = (text: string) => string
+
+export const encodeBody: EncodeBody = (text) =>
+  qp.wrap(qp.encode(text.replaceAll(/\r\n|\r|\n/g, '\r\n')), lineMax)
+
+/** Encodes once and for all what stands in every text: whole lines with their ends, in the order in which they come. */
+export function createBodyEncoder(standing: readonly string[]): EncodeBody {
+  const blocks = standing.map((plain) => ({ plain, encoded: encodeBody(plain) }))
+  return (text) => {
+    let encoded = ''
+    let end = 0
+    for (const block of blocks) {
+      const at = text.indexOf(block.plain, end)
+      if (at === -1 || (at > 0 && text[at - 1] !== '\n')) continue
+      encoded += encodeBody(text.slice(end, at)) + block.encoded
+      end = at + block.plain.length
+    }
+    return encoded + encodeBody(text.slice(end))
+  }
 }

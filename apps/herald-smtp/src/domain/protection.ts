@@ -22,12 +22,15 @@ export type Buckets = {
 
 export type Admission = { ok: true; giveBack(): Promise<void> } | RefusedAnswer
 
+/** Whom a mail counts for; `toDigest` is the keyed digest of the address, which stands for it here and in the log. */
+export type Addressed = { caller: string; recipient: Recipient; toDigest: string }
+
 export type Protection = {
   /** Takes one send from every budget it counts against, or from none; rejects when the store does not answer. */
-  admit(send: { caller: string; recipient: Recipient }): Promise<Admission>
+  admit(mail: Addressed): Promise<Admission>
   /** The permanent refusal that this address got a short while ago. */
-  recall(recipient: Recipient): RefusedAnswer | undefined
-  remember(recipient: Recipient, refused: RefusedAnswer): void
+  recall(toDigest: string): RefusedAnswer | undefined
+  remember(toDigest: string, refused: RefusedAnswer): void
 }
 
 /** One mistaken refusal must not shut a person out for longer. */
@@ -42,24 +45,22 @@ export function createProtection(
   const { buckets, digestAddress, now } = deps
   const remembered = new Map<string, { refused: RefusedAnswer; until: number }>()
 
-  function budgets(caller: string, { address, domain }: Recipient): [string, BucketPolicy][] {
-    const all: [string, number | undefined][] = [
-      [`recipient:${digestAddress(address)}`, limits.perRecipient],
-      [`caller:${digestAddress(caller)}`, limits.perCaller],
-      [`domain:${digestAddress(domain)}`, limits.perDomain],
-    ]
-    return all.flatMap(([key, perHour]) =>
-      perHour === undefined ? [] : [[key, { capacity: perHour, perSeconds: 3600 }]],
-    )
+  function budgets({ caller, recipient, toDigest }: Addressed): [string, BucketPolicy][] {
+    const { perRecipient, perCaller, perDomain } = limits
+    const all: [string, BucketPolicy][] = []
+    if (perRecipient !== undefined) all.push([`recipient:${toDigest}`, perHour(perRecipient)])
+    if (perCaller !== undefined) all.push([`caller:${digestAddress(caller)}`, perHour(perCaller)])
+    if (perDomain !== undefined) all.push([`domain:${digestAddress(recipient.domain)}`, perHour(perDomain)])
+    return all
   }
 
   return {
-    async admit({ caller, recipient }) {
+    async admit(mail) {
       const taken: [string, BucketPolicy][] = []
       const giveBack = async () => {
         await Promise.all(taken.map(([key, policy]) => buckets.giveBack(key, policy, now())))
       }
-      for (const [key, policy] of budgets(caller, recipient)) {
+      for (const [key, policy] of budgets(mail)) {
         const grant = await buckets.take(key, policy, now()).catch(async (fault: unknown) => {
           await giveBack().catch(() => {})
           throw fault
@@ -73,19 +74,19 @@ export function createProtection(
       return { ok: true, giveBack }
     },
 
-    recall(recipient) {
-      const key = digestAddress(recipient.address)
-      const entry = remembered.get(key)
+    recall(toDigest) {
+      const entry = remembered.get(toDigest)
       if (entry && entry.until > now()) return entry.refused
-      remembered.delete(key)
+      remembered.delete(toDigest)
       return undefined
     },
 
-    remember(recipient, refused) {
-      const key = digestAddress(recipient.address)
+    remember(toDigest, refused) {
       const [oldest] = remembered.keys()
       if (remembered.size >= rememberedMax && oldest !== undefined) remembered.delete(oldest)
-      remembered.set(key, { refused, until: now() + rememberMs })
+      remembered.set(toDigest, { refused, until: now() + rememberMs })
     },
   }
 }
+
+const perHour = (capacity: number): BucketPolicy => ({ capacity, perSeconds: 3600 })

@@ -76,6 +76,16 @@ describe('judgeAttempt', () => {
     expect(judgeAttempt(reply(phase, text)).reason).toBe(reason)
   })
 
+  it.each(['550', '551', '553', '554', '550 5.7.1'])(
+    'takes %s of a server that does not relay for us for its policy, and asks the next one',
+    (text) => {
+      for (const phase of afterMail) {
+        const denied = { ...reply(phase, text), relayDenied: true } as const
+        expect(judgeAttempt(denied)).toMatchObject({ reason: 'policy', tryNext: true, verdict: 'up' })
+      }
+    },
+  )
+
   it.each(causes)('reads the cause %s in phase %s as %s', (cause, phase, reason) => {
     expect(judgeAttempt({ outcome: 'not_sent', phase, cause }).reason).toBe(reason)
   })

@@ -65,7 +65,13 @@ const withoutReply: Readonly<Record<Exclude<Cause, 'reply'>, SmtpReason>> = {
   draining: 'draining',
 }
 
-type Row = { enhanced?: RegExp; phases?: readonly Phase[]; codes?: RegExp; reason: SmtpReason }
+type Row = {
+  enhanced?: RegExp
+  phases?: readonly Phase[]
+  codes?: RegExp
+  relayDenied?: true
+  reason: SmtpReason
+}
 
 const afterMail: readonly Phase[] = ['rcpt', 'data', 'body']
 const no421 = /^4(?!21)/
@@ -89,6 +95,7 @@ const replyRows: readonly Row[] = [
   { phases: ['auth'], codes: /^5/, reason: 'upstream_auth' },
   { phases: ['connect', 'tls', 'auth'], reason: 'upstream_down' },
   { phases: ['mail'], codes: /^5/, reason: 'sender_refused' },
+  { phases: afterMail, relayDenied: true, reason: 'policy' },
   { phases: ['rcpt'], codes: /^55[013]/, reason: 'invalid_destination' },
   { codes: /^552/, reason: 'mailbox_full' },
   { codes: /^45[24]/, reason: 'upstream_down' },
@@ -96,16 +103,17 @@ const replyRows: readonly Row[] = [
   { codes: /^5/, reason: 'rejected' },
 ]
 
-const fits = (row: Row, phase: Phase, code: string, enhancedCode: string): boolean =>
+const fits = (row: Row, { phase, code, enhancedCode = '', relayDenied }: FailedAttempt): boolean =>
   (row.enhanced?.test(enhancedCode) ?? true) &&
   (row.phases?.includes(phase) ?? true) &&
-  (row.codes?.test(code) ?? true)
+  (row.codes?.test(String(code)) ?? true) &&
+  (row.relayDenied ?? relayDenied) === relayDenied
 
-function reasonOf({ outcome, phase, cause, code, enhancedCode }: FailedAttempt): SmtpReason {
+function reasonOf(attempt: FailedAttempt): SmtpReason {
+  const { outcome, cause } = attempt
   if (outcome === 'unknown') return 'timeout_unknown'
   if (cause !== 'reply') return withoutReply[cause]
-  const row = replyRows.find((candidate) => fits(candidate, phase, String(code), enhancedCode ?? ''))
-  return row?.reason ?? 'upstream_down'
+  return replyRows.find((row) => fits(row, attempt))?.reason ?? 'upstream_down'
 }
 
 const isPermanentReply = ({ code = 0 }: FailedAttempt): boolean => code >= 500

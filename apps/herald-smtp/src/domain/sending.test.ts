@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import type { Delivery } from './delivery.ts'
+import { createMessageBuilder } from './message.ts'
 import { createProtection, type Buckets, type Limits } from './protection.ts'
 import { parseRecipient } from './recipient.ts'
 import { createSending } from './sending.ts'
 
 const recipient = parseRecipient('u@x.example')!
-const mail = { caller: 'herald', recipient, content: { subject: 'Login', text: 'Code', html: '' } }
+const content = { subject: 'Login', text: 'Code', html: '' }
+const mail = { caller: 'herald', recipient, toDigest: recipient.address, content }
 const silentStore: Buckets = { take: () => new Promise(() => {}), giveBack: () => Promise.resolve() }
 const brokenStore: Buckets = { ...silentStore, take: () => Promise.reject(new Error('down')) }
 
@@ -20,6 +22,7 @@ function sendingOver(buckets: Buckets, limits: Limits = { perRecipient: 10 }) {
     {
       protection: createProtection({ buckets, digestAddress: (text) => text, now: Date.now }, limits),
       deliver,
+      buildMessage: createMessageBuilder(),
       now: Date.now,
       onFault: (fault) => faults.push(fault),
     },

@@ -4,11 +4,10 @@ import { unlessLate } from './deadline.ts'
 import type { OutgoingMessage } from '../mailer/mailer.ts'
 import type { Deliver } from './delivery.ts'
 import type { SignMessage } from './dkim.ts'
-import { buildMessage, type Sender } from './message.ts'
-import type { Protection } from './protection.ts'
-import type { Recipient } from './recipient.ts'
+import type { BuildMessage, Sender } from './message.ts'
+import type { Addressed, Protection } from './protection.ts'
 
-export type Mail = { caller: string; recipient: Recipient; content: Content }
+export type Mail = Addressed & { content: Content }
 
 /** Who a mail is from, by header and by envelope. */
 export type Origin = { sender: Sender; envelopeFrom: string }
@@ -23,6 +22,7 @@ export function createSending(
   deps: {
     protection: Protection
     deliver: Deliver
+    buildMessage: BuildMessage
     /** Absent where nobody signs, or the upstream does. */
     sign?: SignMessage | undefined
     now: () => number
@@ -30,7 +30,7 @@ export function createSending(
   },
   options: { originOf: (upstream: string) => Origin },
 ): SendMail {
-  const { protection, deliver, sign, now, onFault } = deps
+  const { protection, deliver, buildMessage, sign, now, onFault } = deps
 
   async function attempt(mail: Mail, messageId: string, deadline: number): Promise<Answer> {
     const { address: to, smtpUtf8 } = mail.recipient
@@ -53,7 +53,7 @@ export function createSending(
   }
 
   return async (mail, messageId, deadline) => {
-    const recalled = protection.recall(mail.recipient)
+    const recalled = protection.recall(mail.toDigest)
     if (recalled) return recalled
     const admitting = protection.admit(mail).catch((fault: unknown): undefined => {
       onFault(fault)
@@ -68,7 +68,7 @@ export function createSending(
 
     const answer = await attempt(mail, messageId, deadline)
     if (!answer.ok && answer.outcome === 'not_sent') admission.giveBack().catch(onFault)
-    if (isAboutTheAddress(answer)) protection.remember(mail.recipient, answer)
+    if (isAboutTheAddress(answer)) protection.remember(mail.toDigest, answer)
     return answer
   }
 }

@@ -1,6 +1,6 @@
-import { sha256 } from '@herald/crypto'
 import type { SmtpStore } from '../store/store.ts'
 import type { Answer } from './answer.ts'
+import { persist } from './deadline.ts'
 import { identifyKey } from './idempotency.ts'
 
 /** What became of one mail, as it can be asked for later; times are milliseconds since the epoch. Never an address or a text. */
@@ -29,6 +29,9 @@ export type Trail = {
   find(caller: string, id: string): Promise<Found | undefined>
 }
 
+/** So long a store that is away can still be told. */
+const persistMs = 5_000
+
 /** Keeps for `ttlMs` what became of each mail. Message-IDs cannot be guessed, keys can: those are looked up inside their caller. */
 export function createTrail(
   deps: {
@@ -44,20 +47,23 @@ export function createTrail(
     async note({ caller, key, messageId, receivedAt }, answer) {
       const settledAt = now()
       const entry = { messageId, ...describe(answer), receivedAt, settledAt }
-      const ids = [idOfMessage(messageId), ...(key === undefined ? [] : [idOfKey(caller, key)])]
+      const ids = [idOfMessage(messageId), ...(key === undefined ? [] : [identifyKey(caller, key)])]
+      const write = () => store.note({ ids, entry, expiresAt: settledAt + ttlMs }, settledAt)
       try {
-        await Promise.all(ids.map((id) => store.note({ id, entry, expiresAt: settledAt + ttlMs }, settledAt)))
+        await write()
       } catch (fault) {
         onFault('note', fault)
+        void persist(write, persistMs)
       }
     },
 
     async find(caller, id) {
       const at = now()
+      const idOfKey = identifyKey(caller, id)
       const [byMessage, byKey, claim] = await Promise.all([
         store.find(idOfMessage(id), at),
-        store.find(idOfKey(caller, id), at),
-        store.look(identifyKey(caller, id), at),
+        store.find(idOfKey, at),
+        store.look(idOfKey, at),
       ])
       const entry = byMessage ?? byKey
       // The key may by now be that of another mail.
@@ -87,9 +93,5 @@ function describe(
   }
 }
 
-const idOfMessage = (messageId: string) => identify('message', messageId)
-const idOfKey = (caller: string, key: string) => identify('key', caller, key)
-
-function identify(...parts: string[]): string {
-  return sha256(JSON.stringify(parts)).toString('base64url')
-}
+/** With the colon that no digest has, so that nobody can ask for the key of another caller by its digest. */
+const idOfMessage = (messageId: string) => `message:${messageId}`

@@ -1,31 +1,27 @@
 import { createAccessTokens, TokenRefused, type AccessTokens } from './access-tokens.ts'
 import type { UpstreamAuth } from './mailer.ts'
 import type { Offer } from './reply-text.ts'
-import type { Conversation, Fault, Login } from './upstream.ts'
+import type { Fault, Login, Opening } from './upstream.ts'
 
 const unusable: Fault = { phase: 'auth', cause: 'auth' }
 
 /** Proves who we are by a mechanism that the server offers; resolves to why that failed. Takes `ms` at most, tokens included. */
-export type Authenticate = (
-  conversation: Conversation,
-  offer: Offer,
-  ms: number,
-) => Promise<Fault | undefined>
+export type Authenticate = (opening: Opening, offer: Offer, ms: number) => Promise<Fault | undefined>
 
 /** Prepares what all connections of one account share. */
 export function createAuthenticate(auth: UpstreamAuth, deps: { now: () => number }): Authenticate {
   if ('grant' in auth) {
     const tokens = createAccessTokens(auth.grant, deps)
-    return (conversation, offer, ms) => presentToken(conversation, { user: auth.user, tokens }, offer, ms)
+    return (opening, offer, ms) => presentToken(opening, { user: auth.user, tokens }, offer, ms)
   }
-  return async (conversation, offer, ms) => {
+  return async (opening, offer, ms) => {
     const login = passwordLogin(auth, offer)
-    return login ? faultOf(await conversation.login(ms, login)) : unusable
+    return login ? faultOf(await opening.login(ms, login)) : unusable
   }
 }
 
 async function presentToken(
-  conversation: Conversation,
+  opening: Opening,
   { user, tokens }: { user: string; tokens: AccessTokens },
   offer: Offer,
   ms: number,
@@ -40,7 +36,7 @@ async function presentToken(
       throw error
     }
   }
-  const fault = faultOf(await conversation.login(ms, { method: 'XOAUTH2', user, token }))
+  const fault = faultOf(await opening.login(ms, { method: 'XOAUTH2', user, token }))
   return fault && (tokenFault ?? fault)
 }
 
@@ -53,6 +49,6 @@ function passwordLogin(
   return usable && { method: usable, user, password: password.reveal() }
 }
 
-function faultOf(step: Awaited<ReturnType<Conversation['login']>>): Fault | undefined {
+function faultOf(step: Awaited<ReturnType<Opening['login']>>): Fault | undefined {
   return step.ok ? undefined : step.fault
 }

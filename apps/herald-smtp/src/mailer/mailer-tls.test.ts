@@ -69,14 +69,6 @@ describe('TLS', () => {
     expect(server.count('HELO')).toBe(0)
   })
 
-  it('forgets what was said before the handshake', async () => {
-    const server = await serverFor({ tls: 'starttls', certificate: certificates.valid })
-    server.on('starttls', { raw: '220 Ready\r\n250-injected\r\n250 AUTH PLAIN\r\n' })
-    const mailer = mailerFor(server, { tls: 'required-starttls', ca: certificates.ca, auth })
-    expect(await mailer.send(message, within(1_000))).toMatchObject({ outcome: 'not_sent' })
-    expect(server.count('AUTH')).toBe(0)
-  })
-
   it.each([
     ['unknownAuthority', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
     ['wrongName', 'ERR_TLS_CERT_ALTNAME_INVALID'],

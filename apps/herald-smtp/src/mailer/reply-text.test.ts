@@ -20,6 +20,32 @@ describe('parseReply', () => {
     expect(parseReply(text)).toEqual(codes)
   })
 
+  it.each([
+    '550 relay not permitted', // Exim
+    '554 5.7.1 <u@example.com>: Relay access denied', // Postfix
+    '550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain', // Exchange
+    '550 5.7.64 TenantAttribution; Relay Access Denied', // Microsoft 365
+    '550 5.7.1 <u@example.com>... Relaying denied', // Sendmail
+    '551 Relaying denied <u@example.com>', // Citadel
+    '553 Relaying disallowed as codes@herald.example', // Zoho
+    '550-Please log in\n550 before you relay',
+  ])('hears that we may not relay in %j', (text) => {
+    expect(parseReply(text)).toMatchObject({ relayDenied: true })
+  })
+
+  it.each([
+    '550 No such user here',
+    '550 relay-3.example.com: no such user',
+    '550 <u@relay.example.com>: no such user',
+    '550 <relay@example.com> unknown',
+    '550 User unknown in relay recipient table',
+    '550 5.1.1 We relay for it, but there is no such user',
+    '450 Relay access denied for now',
+    '250 relayed',
+  ])('does not hear it in %j', (text) => {
+    expect(parseReply(text)).not.toHaveProperty('relayDenied')
+  })
+
   it.each(['', 'hello', '55 5.1.1', '5501 x', '999 x', ' 250 ok'])('takes %j for no reply', (text) => {
     expect(parseReply(text)).toBeUndefined()
   })
@@ -84,15 +110,29 @@ describe('parseQueueId', () => {
 describe('parseOffer', () => {
   it('reads what the mailer needs, whatever the case', () => {
     const offer = parseOffer(
-      '250-mx.example AUTH SMTPUTF8\n250-auth=login PLAIN\n250-Size 1000\n250 smtputf8',
+      '250-mx.example AUTH SMTPUTF8\n250-auth=login PLAIN\n250-pipelining\n250-Size 1000\n250 smtputf8',
     )
-    expect(offer).toEqual({ authMechanisms: new Set(['LOGIN', 'PLAIN']), smtpUtf8: true, sizeMax: 1000 })
+    expect(offer).toEqual({
+      authMechanisms: new Set(['LOGIN', 'PLAIN']),
+      smtpUtf8: true,
+      pipelining: true,
+      sizeMax: 1000,
+    })
+  })
+
+  it.each(['0', '-1', '1e3', '0x10', ''])('takes SIZE %s for no limit', (size) => {
+    expect(parseOffer(`250-mx\n250 SIZE ${size}`).sizeMax).toBe(Infinity)
   })
 
   it.each(['250 mx.example AUTH PLAIN', '250-mx\n250-X-AUTH PLAIN\n250-SIZE\n250 SMTPUTF8X', ''])(
     'takes no name or lookalike for an offer: %j',
     (text) => {
-      expect(parseOffer(text)).toEqual({ authMechanisms: new Set(), smtpUtf8: false, sizeMax: Infinity })
+      expect(parseOffer(text)).toEqual({
+        authMechanisms: new Set(),
+        smtpUtf8: false,
+        pipelining: false,
+        sizeMax: Infinity,
+      })
     },
   )
 })

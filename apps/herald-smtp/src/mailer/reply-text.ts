@@ -2,18 +2,30 @@
 export type ReplyCodes = { code: number; enhancedCode?: string; relayDenied?: true }
 
 /** What a server offers, read from its answer to EHLO (RFC 5321 section 4.1.1.1). */
-export type Offer = { authMechanisms: ReadonlySet<string>; smtpUtf8: boolean; sizeMax: number }
+export type Offer = {
+  authMechanisms: ReadonlySet<string>
+  smtpUtf8: boolean
+  pipelining: boolean
+  sizeMax: number
+}
 
 const enhanced = /^\d{3}[ -]([245])\.(\d{1,3})\.(\d{1,3})(?=\s|$)/m
+
+/** The word itself, and not the name of a host; Postfix also has a table of relay recipients, which users can be unknown in. */
+const relaying = /(?<![\w.@-])relay(?:ing|ed)?(?![\w@-]|\.\w| recipient table)/i
 
 /** Reads basic and enhanced code of a reply of one line or several. */
 export function parseReply(text: string): ReplyCodes | undefined {
   const basic = /^[1-5]\d\d(?=[ -]|$)/.exec(text)?.[0]
   if (basic === undefined) return undefined
   const [, kind, subject, detail] = enhanced.exec(text) ?? []
-  if (kind !== basic[0]) return { code: Number(basic) }
-  const codes = { code: Number(basic), enhancedCode: `${kind}.${Number(subject)}.${Number(detail)}` }
-  return kind === '5' && subject === '7' && /\brelay/i.test(text) ? { ...codes, relayDenied: true } : codes
+  const isEnhanced = kind === basic[0]
+  const mayBePolicy = isEnhanced ? kind === '5' && subject === '7' : basic.startsWith('55')
+  return {
+    code: Number(basic),
+    ...(isEnhanced && { enhancedCode: `${kind}.${Number(subject)}.${Number(detail)}` }),
+    ...(mayBePolicy && relaying.test(text) && { relayDenied: true }),
+  }
 }
 
 /** Whether a reply after the dot takes the message over: 250 on each of its lines (RFC 5321 section 4.2.1), nothing like it. */
@@ -57,6 +69,7 @@ export function parseOffer(text: string): Offer {
   return {
     authMechanisms: new Set(keywords.get('AUTH')),
     smtpUtf8: keywords.has('SMTPUTF8'),
-    sizeMax: Number(keywords.get('SIZE')?.[0]) || Infinity,
+    pipelining: keywords.has('PIPELINING'),
+    sizeMax: Number(/^\d+$/.exec(keywords.get('SIZE')?.[0] ?? '')) || Infinity,
   }
 }

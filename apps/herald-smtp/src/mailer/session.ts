@@ -1,20 +1,20 @@
 import { connect, type Socket } from 'node:net'
-import { Readable } from 'node:stream'
 import { createSecureContext } from 'node:tls'
 
 import { createAuthenticate } from './authenticate.ts'
+import { createDialogue, type Dialogue } from './dialogue.ts'
 import type {
   FailedAttempt,
   MailerObserver,
   OutgoingMessage,
+  Phase,
   SendOptions,
   UpstreamSettings,
 } from './mailer.ts'
-import { isAcceptance, parseOffer, parseQueueId, type Offer } from './reply-text.ts'
-import { createConversation, type Conversation, type Fault } from './upstream.ts'
-
-/** What one transaction came to. */
-export type Outcome = { outcome: 'accepted'; responseId?: string } | FailedAttempt
+import { parseOffer, type Offer } from './reply-text.ts'
+import type { Outcome } from './transaction.ts'
+import { createOpening, type Fault, type Opening } from './upstream.ts'
+import { isAscii } from './wire-format.ts'
 
 /** An open, secured and authenticated connection; it takes one transaction at a time. */
 export type Session = {
@@ -51,7 +51,9 @@ const notSent = (failure: Omit<FailedAttempt, 'outcome'>): FailedAttempt => ({
   ...failure,
 })
 
-const asciiOnly = /^[\x21-\x7e]*$/
+/** A timer takes no negative time without a warning. */
+const msLeft = (until: number, now: () => number): number => Math.max(until - now(), 0)
+
 const wireSafe = /^[^\s\p{Cc}<>]*$/u
 
 function reach(settings: UpstreamSettings, ms: number, opened: (socket: Socket) => void): Promise<Reached> {
@@ -82,74 +84,50 @@ function refuseUnsent({ envelope, raw }: OutgoingMessage, offer: Offer): FailedA
   const { from, to } = envelope
   if (!wireSafe.test(from) || !wireSafe.test(to) || to === '')
     return notSent({ phase: 'mail', cause: 'address' })
-  const international = envelope.smtpUtf8 || !asciiOnly.test(from) || !asciiOnly.test(to)
+  const international = envelope.smtpUtf8 || !isAscii.test(from) || !isAscii.test(to)
   if (international && !offer.smtpUtf8) return notSent({ phase: 'mail', cause: 'address' })
   if (raw.length > offer.sizeMax) return notSent({ phase: 'mail', cause: 'size' })
   return undefined
 }
 
-/** A refusal is not_sent; without one the body tells: unread is not_sent, read is unknown. */
-function judgeFault(fault: Fault, bodyRead: boolean): FailedAttempt {
-  const { cause, phase, detail: _, ...reply } = fault
-  if (cause === 'reply') return notSent({ phase, cause, ...reply })
-  if (!bodyRead) return notSent({ phase, cause })
-  return { outcome: 'unknown', phase: 'body', cause: cause === 'timeout' ? 'timeout' : 'connection' }
-}
-
 function createSession(
-  conversation: Conversation,
-  offer: Offer,
-  settings: UpstreamSettings,
+  { opening, dialogue, offer }: { opening: Opening; dialogue: Dialogue; offer: Offer },
+  { timeouts: { partingMs, greetingMs } }: UpstreamSettings,
   now: () => number,
 ): Session {
-  const { partingMs, greetingMs } = settings.timeouts
   let transactions = 0
   let refused = false
 
   async function transact(message: OutgoingMessage, limits: Required<SendOptions>): Promise<Outcome> {
     const refusal = refuseUnsent(message, offer)
     if (refusal) return refusal
-    const { envelope, raw } = message
-    const body = new Readable({
-      read() {
-        // After a pause of the whole process the reply to DATA can overtake the timer; others may be sending by then.
-        if (now() >= limits.handOverBy) return void this.destroy(new Error('the deadline has passed'))
-        this.push(raw)
-        this.push(null)
-      },
-    })
-    const ms = limits.deadline - now()
-    const firstReplyMs = transactions === 0 ? ms : Math.min(greetingMs, ms)
+    if (opening.closed()) return notSent({ phase: 'mail', cause: 'connection' })
+    const ms = msLeft(limits.deadline, now)
+    const firstReplyMs = transactions === 0 ? ms : greetingMs
     transactions += 1
-    const addresses = { from: envelope.from, to: [envelope.to], size: raw.length }
-    const time = { ms, firstReplyMs, handOverMs: limits.handOverBy - now() }
-    const step = await conversation.send(time, addresses, body)
-    if (step.ok && !isAcceptance(step.value)) {
-      conversation.close()
-      return { outcome: 'unknown', phase: 'body', cause: 'connection' }
-    }
-    if (step.ok) {
-      const responseId = parseQueueId(step.value)
-      return { outcome: 'accepted', ...(responseId !== undefined && { responseId }) }
-    }
-    refused = step.fault.cause === 'reply'
-    if (!refused) conversation.close()
-    const fault = body.errored === null ? step.fault : ({ phase: 'data', cause: 'timeout' } as const)
-    return judgeFault(fault, body.readableDidRead)
+    const time = { ms, firstReplyMs, handOverMs: msLeft(limits.handOverBy, now) }
+    const outcome = await dialogue.transact(message, time, () => now() < limits.handOverBy)
+    refused = outcome.outcome !== 'accepted'
+    return outcome
   }
 
   async function reset(): Promise<void> {
     refused = false
-    const step = await conversation.reset(partingMs)
-    if (!step.ok) conversation.close()
+    const reply = await dialogue.command('RSET', partingMs)
+    if (!reply?.startsWith('2')) opening.close()
+  }
+
+  async function quit(): Promise<void> {
+    if (!opening.closed()) await dialogue.command('QUIT', partingMs)
+    opening.close()
   }
 
   return {
     transact,
     reset,
+    quit,
     needsReset: () => refused,
-    quit: () => conversation.quit(partingMs),
-    closed: () => conversation.closed(),
+    closed: () => opening.closed(),
     openedAt: now(),
     transactions: () => transactions,
   }
@@ -166,6 +144,7 @@ export function createDialler(
   },
 ): Dialler {
   const { now, logger, observer } = deps
+  const observePhase = (phase: Phase, milliseconds: number) => observer?.phase(phase, milliseconds)
   const { host, tls, rejectUnauthorized, clientName, timeouts } = settings
   const secureContext = createSecureContext({
     minVersion: 'TLSv1.2',
@@ -182,20 +161,20 @@ export function createDialler(
     socket.once('close', () => open.delete(socket))
   }
 
-  function rememberTls(conversation: Conversation): void {
-    const socket = conversation.secured()
+  function rememberTls(opening: Opening): void {
+    const socket = opening.secured()
     if (socket === undefined) return
     if (socket.isSessionReused()) resumedSessions += 1
     resumable = socket.getSession()
     socket.on('session', (session) => (resumable = session))
   }
 
-  async function greet(conversation: Conversation, deadline: number): Promise<Fault | Offer> {
-    const opened = await conversation.open(deadline - now(), timeouts.greetingMs)
+  async function greet(opening: Opening, deadline: number): Promise<Fault | Offer> {
+    const opened = await opening.open(msLeft(deadline, now), timeouts.greetingMs)
     if (!opened.ok) return opened.fault
-    rememberTls(conversation)
+    rememberTls(opening)
     const offer = parseOffer(opened.value)
-    return (await authenticate?.(conversation, offer, deadline - now())) ?? offer
+    return (await authenticate?.(opening, offer, msLeft(deadline, now))) ?? offer
   }
 
   function refuse({ detail, ...fault }: Fault): Dialled {
@@ -207,27 +186,28 @@ export function createDialler(
   async function dial(deadline: number): Promise<Dialled> {
     if (closed) return refuse({ phase: 'connect', cause: 'connection' })
     const dialledAt = performance.now()
-    const reached = await reach(settings, Math.min(timeouts.connectMs, deadline - now()), track)
+    const reached = await reach(settings, Math.min(timeouts.connectMs, msLeft(deadline, now)), track)
     if (!reached.ok) return refuse(reached.fault)
-    const conversation = createConversation({
+    const opening = createOpening({
       socket: reached.socket,
       host,
       tls,
       secureContext,
       rejectUnauthorized,
       dialledAt,
-      ...(observer && { observePhase: (phase, ms) => observer.phase(phase, ms) }),
+      observePhase,
       ...(resumable !== undefined && { session: resumable }),
       ...(clientName !== undefined && { clientName }),
     })
-    const greeted = await greet(conversation, deadline)
+    const greeted = await greet(opening, deadline)
     if ('cause' in greeted) {
       resumable = undefined
-      conversation.close()
+      opening.close()
       return refuse(greeted)
     }
-    const session = createSession(conversation, greeted, settings, now)
-    void conversation.ended.then(() => deps.onEnd(session))
+    const dialogue = createDialogue(opening.release(), { ...opening, offer: greeted, observePhase })
+    const session = createSession({ opening, dialogue, offer: greeted }, settings, now)
+    void opening.ended.then(() => deps.onEnd(session))
     return { ok: true, session }
   }
 

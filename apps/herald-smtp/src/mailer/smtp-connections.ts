@@ -7,7 +7,8 @@ import type {
   SendOptions,
   UpstreamSettings,
 } from './mailer.ts'
-import { createDialler, type MailerLogger, type Outcome, type Session } from './session.ts'
+import { createDialler, type MailerLogger, type Session } from './session.ts'
+import type { Outcome } from './transaction.ts'
 
 type OpenLease = { ok: true; session: Session; reused: boolean }
 type Lease = OpenLease | { ok: false; failure: FailedAttempt }
@@ -102,10 +103,13 @@ export function createSmtpConnections(
         clearTimeout(timer)
         resolve(given)
       }
-      const timer = setTimeout(() => {
-        waiting.remove(caller, grant)
-        resolve(queued('timeout'))
-      }, handOverBy - now())
+      const timer = setTimeout(
+        () => {
+          waiting.remove(caller, grant)
+          resolve(queued('timeout'))
+        },
+        Math.max(handOverBy - now(), 0),
+      )
       waiting.push(caller, grant)?.(queued('queue_full'))
     })
   }

@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net'
-import type { Readable } from 'node:stream'
 import { TLSSocket, type SecureContext } from 'node:tls'
 
 import SMTPConnection from 'nodemailer/lib/smtp-connection'
 
 import type { Cause, Phase } from './mailer.ts'
 import { parseReply } from './reply-text.ts'
+import { createTurnKeeper, type TurnKeeper } from './turn-keeper.ts'
 
 /** Why a step did not come to its end; `detail` is an error code of Node's, never text of the server's. */
 export type Fault = {
@@ -13,7 +13,6 @@ export type Fault = {
   phase: Phase
   code?: number
   enhancedCode?: string
-  relayDenied?: true
   detail?: string
 }
 
@@ -25,22 +24,13 @@ export type Login =
 /** How a step ended. */
 export type Step<T> = { ok: true; value: T } | { ok: false; fault: Fault }
 
-/** One SMTP connection whose every step settles, one at a time, within its milliseconds; a step out of time closes it. */
-export type Conversation = {
+/** The opening of one SMTP connection, whose every step settles within its milliseconds; a step out of time closes it. */
+export type Opening = {
   /** Greeting, EHLO and TLS; the value is the last EHLO reply. */
   open(ms: number, greetingMs: number): Promise<Step<string>>
   login(ms: number, login: Login): Promise<Step<void>>
-  /**
-   * One transaction, given up when its first reply has not come within `firstReplyMs`, or when the body has not been asked
-   * for after `handOverMs`; the value is the 250 after the dot.
-   */
-  send(
-    time: { ms: number; firstReplyMs: number; handOverMs: number },
-    envelope: SMTPConnection.Envelope,
-    body: Readable,
-  ): Promise<Step<string>>
-  reset(ms: number): Promise<Step<void>>
-  quit(ms: number): Promise<void>
+  /** Hands over the socket, on which nothing is said or heard from here any more but its end. */
+  release(): Socket
   close(): void
   closed(): boolean
   /** Resolves when the connection has gone, for whatever reason. */
@@ -50,7 +40,7 @@ export type Conversation = {
 }
 
 /** How to speak on an open TCP socket. */
-export type ConversationOptions = {
+export type OpeningOptions = {
   socket: Socket
   host: string
   tls: 'required-starttls' | 'implicit' | 'none'
@@ -71,18 +61,7 @@ type SmtpError = Error & {
   response?: string | undefined
 }
 
-/** The phase a command belongs to; a lone dot ends the empty message of refused recipients. */
-const phaseOfVerb: Readonly<Record<string, Phase>> = {
-  EHLO: 'connect',
-  HELO: 'connect',
-  STARTTLS: 'tls',
-  MAIL: 'mail',
-  RCPT: 'rcpt',
-  '.': 'rcpt',
-  DATA: 'data',
-  RSET: 'mail',
-  QUIT: 'mail',
-}
+const phaseOfVerb: Readonly<Record<string, Phase>> = { EHLO: 'connect', HELO: 'connect', STARTTLS: 'tls' }
 
 const phaseOf = (command: string): Phase => phaseOfVerb[command.split(' ', 1)[0] ?? ''] ?? 'auth'
 
@@ -114,21 +93,24 @@ function createPhaseClock(observe: (phase: Phase, milliseconds: number) => void)
   }
 }
 
+type Listener = TurnKeeper & { onCommand(phase: Phase): void }
+
 /** Follows commands and replies through nodemailer's log interface; nothing of them is kept or printed. */
-function followDialogue(onCommand: (phase: Phase) => void, onBrokenData: () => void) {
+function followDialogue(listener: Listener) {
   const awaited: Phase[] = ['connect']
   let answered: Phase = 'connect'
   let silent = true
   const ignore = (): void => {}
   function debug(entry: { tnx?: string }, line: string): void {
     if (entry.tnx === 'client') {
+      if (awaited.length === 0) listener.onTurn()
       awaited.push(phaseOf(line))
-      onCommand(phaseOf(line))
+      listener.onCommand(phaseOf(line))
     }
     if (entry.tnx !== 'server') return
     silent = false
-    answered = awaited.shift() ?? 'body'
-    if (answered === 'data' && line.startsWith('2')) onBrokenData()
+    answered = awaited.shift() ?? answered
+    listener.onReply(answered, line)
   }
   return {
     logger: { trace: ignore, debug, info: ignore, warn: ignore, error: ignore, fatal: ignore },
@@ -140,7 +122,7 @@ function followDialogue(onCommand: (phase: Phase) => void, onBrokenData: () => v
   }
 }
 
-function createConnection(options: ConversationOptions, logger: object): SMTPConnection {
+function createConnection(options: OpeningOptions, logger: object): SMTPConnection {
   const { socket, host, secureContext, rejectUnauthorized, session, clientName } = options
   return new SMTPConnection({
     connection: socket,
@@ -162,15 +144,20 @@ function readFault(error: SmtpError, at: { awaited: Phase; answered: Phase; upgr
   const { command = 'CONN', code, originalCode = code, response = '' } = error
   const detail = originalCode === undefined ? {} : { detail: originalCode }
   const reply = parseReply(response)
-  // Said out of turn it ends the session; a piece of one after the message tells nothing of the message.
-  const closing = reply?.code === 421 && at.answered !== 'body'
+  // Said out of turn it ends the session.
+  const closing = reply?.code === 421
   if ((code === 'ETLS' || at.upgrading) && !closing)
     return { cause: 'tls', phase: 'tls', ...reply, ...detail }
   const greeting = code === 'EPROTOCOL' && at.answered === 'connect'
   if (reply === undefined || reply.code < 400 || !(closing || greeting || command !== 'CONN'))
     return { cause: 'connection', phase: at.awaited, ...detail }
-  const phase = code === 'EMESSAGE' ? 'body' : command === 'CONN' ? at.answered : phaseOf(command)
-  return { cause: 'reply', phase, ...reply }
+  const phase = command === 'CONN' ? at.answered : phaseOf(command)
+  return {
+    cause: 'reply',
+    phase,
+    code: reply.code,
+    ...(reply.enhancedCode && { enhancedCode: reply.enhancedCode }),
+  }
 }
 
 type Done<T> = (error: SmtpError | null | undefined, value?: T) => void
@@ -200,11 +187,15 @@ function authDataOf(login: Login): Parameters<SMTPConnection['login']>[0] {
 }
 
 /** Wraps nodemailer's connection around an open socket; nothing is sent before `open`. */
-export function createConversation(options: ConversationOptions): Conversation {
-  // A server that answers DATA with 2xx is out of step: its next 250 could be for another command.
+export function createOpening(options: OpeningOptions): Opening {
   const clock = createPhaseClock(options.observePhase ?? (() => {}))
-  const dialogue = followDialogue(clock.enter, () => connection.close())
+  const dialogue = followDialogue({
+    onTurn: () => turns.onTurn(),
+    onCommand: clock.enter,
+    onReply: (phase, line) => turns.onReply(phase, line),
+  })
   const connection = createConnection(options, dialogue.logger)
+  const turns = createTurnKeeper(connection)
   let fail: ((fault: Fault) => void) | undefined
   const ended = Promise.withResolvers<void>()
   let closed = false
@@ -261,23 +252,11 @@ export function createConversation(options: ConversationOptions): Conversation {
         connection.login(authDataOf(login), (error) => done(error)),
       ).finally(() => clock.stop())
     },
-    send({ ms, firstReplyMs, handOverMs }, envelope, body) {
-      const firstReply = setTimeout(() => dialogue.awaited() === 'mail' && expire(), firstReplyMs).unref()
-      const handOver = setTimeout(() => body.readableDidRead || expire(), handOverMs)
-      clock.start('mail')
-      return step<string>('mail', ms, (done) =>
-        connection.send(envelope, body, (error, info) => done(error, info?.response)),
-      ).finally(() => {
-        clearTimeout(firstReply)
-        clearTimeout(handOver)
-        clock.stop()
-      })
-    },
-    reset: (ms) => step('mail', ms, (done) => connection.reset((error) => done(error))),
-    async quit(ms) {
-      if (closed) return
-      await step('mail', ms, () => connection.quit())
-      connection.close()
+    release() {
+      turns.onTurn()
+      const socket = connection._socket as Socket
+      socket.removeAllListeners('data')
+      return socket
     },
     close: () => connection.close(),
     closed: () => closed,

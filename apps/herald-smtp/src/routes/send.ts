@@ -6,7 +6,8 @@ import { callerOf } from '../callers.ts'
 import { unlessLate } from '../domain/deadline.ts'
 import type { Digests } from '../domain/fingerprint.ts'
 import type { Call, Idempotency } from '../domain/idempotency.ts'
-import { parseRecipient, type Recipient } from '../domain/recipient.ts'
+import type { Addressed } from '../domain/protection.ts'
+import { parseRecipient } from '../domain/recipient.ts'
 import type { SendMail } from '../domain/sending.ts'
 import type { Trail } from '../domain/trail.ts'
 import type { SmtpMetrics } from '../metrics.ts'
@@ -67,7 +68,8 @@ export function send(deps: Deps, options: { senderDomain: string; sendDeadlineMs
 
     if (namesUnknownTemplate(request)) metrics.unknownTemplate()
     const call = callOf(c, request, recipient.address, key)
-    const mail = { caller: call.caller, recipient, content: composeContent(request) }
+    const toDigest = digests.address(recipient.address)
+    const mail = { caller: call.caller, recipient, toDigest, content: composeContent(request) }
     const receivedAt = now()
     let noted: Promise<void> | undefined
     const answer = await idempotency.run(call, async (messageId, deadline) => {
@@ -79,7 +81,7 @@ export function send(deps: Deps, options: { senderDomain: string; sendDeadlineMs
       return outcome
     })
     if (noted) await unlessLate(noted, call.deadline - now(), undefined)
-    Object.assign(c.get('logFields'), logFieldsOf(recipient, answer, digests))
+    Object.assign(c.get('logFields'), logFieldsOf(mail, answer))
     return respond(c, answer)
   }
 }
@@ -109,14 +111,10 @@ function respond(c: Context<ServiceEnv>, answer: Answer): Response {
   })
 }
 
-function logFieldsOf(
-  { address, domain }: Recipient,
-  answer: Answer,
-  digests: Digests,
-): Record<string, unknown> {
+function logFieldsOf({ recipient, toDigest }: Addressed, answer: Answer): Record<string, unknown> {
   return {
-    to: `${[...address][0] ?? ''}***@${domain}`,
-    to_digest: digests.address(address),
+    to: `${[...recipient.address][0] ?? ''}***@${recipient.domain}`,
+    to_digest: toDigest,
     upstream: answer.upstream,
     ...(answer.ok
       ? { outcome: 'accepted', message_id: answer.messageId, upstream_response_id: answer.upstreamResponseId }

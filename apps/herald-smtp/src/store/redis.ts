@@ -37,11 +37,11 @@ export function createRedisStore(handle: RedisHandle): SmtpStore {
       return { outcome: Number(lease) > now ? 'sending' : 'lapsed', messageId: messageId ?? '' }
     },
 
-    note: async ({ id, entry, expiresAt }, now) => {
+    note: async ({ ids, entry, expiresAt }, now) => {
       const { messageId, outcome, settledAt } = entry
       const keepMs = expiresAt - now + garbageMs
       const args = [now, messageId, outcome, settledAt, expiresAt, JSON.stringify(entry), keepMs]
-      await note([noteKeyOf(id)], args)
+      await Promise.all(ids.map((id) => note([noteKeyOf(id)], args)))
     },
 
     find: async (id, now) => {

@@ -34,9 +34,9 @@ VALUES (?, 'sending', ?, ?, ?, ?, ?)`
 export const settleCall = `
 UPDATE smtp_calls SET state = ?, answer = ?, expires = ? WHERE id = ? AND owner = ? AND state = 'sending'`
 
-/** A few at a time, with every claim: the table stays as small as its live records. */
+/** A few at a time, with every eighth claim: the table stays as small as its live records. */
 export const forgetCalls = `
-DELETE FROM smtp_calls WHERE id IN (SELECT id FROM smtp_calls WHERE expires <= ? LIMIT 4)`
+DELETE FROM smtp_calls WHERE id IN (SELECT id FROM smtp_calls WHERE expires <= ? LIMIT 32)`
 
 export const selectNote = 'SELECT entry FROM smtp_trail WHERE id = ? AND expires > ?'
 
@@ -48,6 +48,6 @@ ON CONFLICT (id) DO UPDATE SET message = excluded.message, outcome = excluded.ou
 WHERE kept.expires <= ? OR (kept.settled <= excluded.settled
   AND (kept.message <> excluded.message OR kept.outcome <> 'accepted' OR excluded.outcome = 'accepted'))`
 
-/** A few at a time, with every note. */
+/** A few at a time, with every eighth note. */
 export const forgetNotes = `
-DELETE FROM smtp_trail WHERE id IN (SELECT id FROM smtp_trail WHERE expires <= ? LIMIT 4)`
+DELETE FROM smtp_trail WHERE id IN (SELECT id FROM smtp_trail WHERE expires <= ? LIMIT 32)`

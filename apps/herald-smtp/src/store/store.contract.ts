@@ -158,7 +158,7 @@ export function describeStore(engine: string, open: () => Promise<[SmtpStore, Sm
       ...changes,
     })
     const note = (noted: TrailEntry, now = start) =>
-      store.note({ id: `note-${id}`, entry: noted, expiresAt: start + 60_000 }, now)
+      store.note({ ids: [`note-${id}`, `other-${id}`], entry: noted, expiresAt: start + 60_000 }, now)
     const find = (now = start) => stores[1].find(`note-${id}`, now)
 
     it('shows on the other handle what became of a mail, until its time is over', async () => {

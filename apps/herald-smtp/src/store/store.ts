@@ -7,7 +7,7 @@ export type Claim = {
   id: string
   /** `<key check value>.<digest>` of the content; comparable only where the key check values are equal. */
   fingerprint: string
-  /** Random per claim: only its holder may settle. */
+  /** Unlike any other claim's: only its holder may settle. */
   owner: string
   messageId: string
   leaseUntil: number
@@ -33,7 +33,8 @@ export type Seen =
 
 export type Settlement = { id: string; owner: string; answer: Answer; expiresAt: number; now: number }
 
-export type Note = { id: string; entry: TrailEntry; expiresAt: number }
+/** What became of a mail, under each of the names that it can be found by. */
+export type Note = { ids: readonly string[]; entry: TrailEntry; expiresAt: number }
 
 /** Each verb is one atomic operation; a store that does not answer rejects with StoreUnavailable. */
 export type SmtpStore = {
@@ -43,7 +44,7 @@ export type SmtpStore = {
   settle(settlement: Settlement): Promise<boolean>
   /** What a waiting twin may know: the answer once there is one, `sending` under a live lease, `lapsed` after it, else `free`. */
   look(id: string, now: number): Promise<Seen>
-  /** Keeps what became of a mail. A later note replaces it, but what was accepted stays accepted under its Message-ID. */
+  /** Keeps what became of a mail, atomically under each name. A later note replaces it, but what was accepted stays accepted under its Message-ID. */
   note(note: Note, now: number): Promise<void>
   find(id: string, now: number): Promise<TrailEntry | undefined>
   ping(): Promise<void>

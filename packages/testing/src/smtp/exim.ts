@@ -136,7 +136,7 @@ rcpt:
   defer local_parts = grey
        message = 4.2.0 Greylisted, try again later
   deny domains = !ex.com
-       message = 5.7.1 Relay denied
+       message = relay not permitted
   accept
 data:
   deny condition = \${if match{$h_subject:}{spam}}

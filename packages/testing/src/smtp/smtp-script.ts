@@ -12,12 +12,16 @@ export type SmtpStep =
   | 'rset'
   | 'quit'
 
-/** What the server does instead of what it should; `raw` goes out byte for byte, `delayMs` is followed by the usual reply. */
+/**
+ * What the server does instead of what it should; `raw` goes out byte for byte, `delayMs` is followed by the usual reply, `drip`
+ * is a reply that comes by single bytes and never ends.
+ */
 export type SmtpAct =
   | { code: number; text: string | readonly string[]; drop?: boolean }
   | { raw: string; drop?: boolean }
   | { delayMs: number }
   | 'silence'
+  | 'drip'
   | 'drop'
 
 /** Narrows a rule: to one recipient, to a number of uses, to every n-th occasion. */

@@ -54,6 +54,14 @@ type Session = {
 /** Ends a session the script told to stop talking; the socket stays open. */
 class SilenceKept extends Error {}
 
+const endless = '250-More\r\n'
+
+function drip(socket: Socket): void {
+  let sent = 0
+  const timer = setInterval(() => socket.write(endless.charAt(sent++ % endless.length)), 5)
+  socket.once('close', () => clearInterval(timer))
+}
+
 /** Talks to one client until it leaves, is dropped, or is met with silence. */
 export async function serveSmtpSession(
   socket: Socket,
@@ -71,7 +79,8 @@ export async function serveSmtpSession(
   async function act(step: SmtpStep, usual: () => string, recipient?: string): Promise<string> {
     const rule = rules.take(step, recipient)
     if (rule === 'drop') session.socket.destroySoon()
-    if (rule === 'drop' || rule === 'silence') throw new SilenceKept()
+    if (rule === 'drip') drip(session.socket)
+    if (rule === 'drop' || rule === 'drip' || rule === 'silence') throw new SilenceKept()
     if (rule !== undefined && 'delayMs' in rule) await pause(rule.delayMs)
     const scripted = rule !== undefined && !('delayMs' in rule) ? rule : undefined
     const text =

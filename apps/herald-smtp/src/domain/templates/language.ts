@@ -1,8 +1,7 @@
 export type Language = { lang: string; dir: 'ltr' | 'rtl' }
 
-/** The canonical tag (RFC 5646 4.5), also of the form with underscores; undefined for what is none. */
-export function canonicalTag(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined
+/** The canonical tag (RFC 5646 4.5); undefined for what is none. */
+function canonicalTag(text: string): string | undefined {
   try {
     return Intl.getCanonicalLocales(text.replaceAll('_', '-'))[0]
   } catch {
@@ -24,8 +23,19 @@ function shorten(range: string): string {
   return range.replace(/(^|-)[^-]*$/, '').replace(/-[^-]$/, '')
 }
 
-/** Language and direction of a text in that locale; undefined where the tag does not tell. */
-export function languageOf(tag: string | undefined): Language | undefined {
-  if (tag === undefined) return undefined
-  return { lang: tag, dir: new Intl.Locale(tag).getTextInfo().direction ?? 'ltr' }
+/** Canonical tag and direction of a locale, also of the form with underscores; undefined for what is none. */
+export type LanguageOf = (locale: string | undefined) => Language | undefined
+
+/** Asks Intl, which takes its time, only for languages that are not among the known ones, given by their canonical tags. */
+export function createLanguages(known: readonly Language[]): LanguageOf {
+  const byTag = new Map(known.map((language) => [language.lang, language]))
+  return (locale) => {
+    if (locale === undefined) return undefined
+    const found = byTag.get(locale)
+    if (found) return found
+    const lang = canonicalTag(locale)
+    return lang === undefined
+      ? undefined
+      : { lang, dir: new Intl.Locale(lang).getTextInfo().direction ?? 'ltr' }
+  }
 }

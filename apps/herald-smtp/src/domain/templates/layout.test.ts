@@ -39,6 +39,14 @@ describe('compileLayout', () => {
     )
   })
 
+  it('makes the same of values that are filled in beforehand, and tells what stands in every text', () => {
+    const layout = compileLayout('<p>\n{{logo}}{{brand}}\n</p>\n{{color}}\n\n{{content}} {{logo}}')
+    const filled = layout.complete({ logo: '<&>', color: '#123456' })
+    expect(filled(values)).toBe(layout({ ...values, logo: '<&>' }))
+    expect(layout.standing).toEqual(['<p>\n', '</p>\n', '\n'])
+    expect(filled.standing).toEqual(['<p>\n', '</p>\n#123456\n\n'])
+  })
+
   it.each([
     ['<p>\n{{contents}}', 2, 'asks for {{contents}}, which does not exist'],
     ['{{content}}\n\n{{toString}}', 3, 'asks for {{toString}}, which does not exist'],

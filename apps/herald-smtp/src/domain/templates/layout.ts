@@ -14,7 +14,13 @@ export type LayoutValues = {
   content: string
 }
 
-export type Layout = (values: LayoutValues) => string
+/** Gives the values that have not been filled in. */
+export type Layout = ((values: Partial<LayoutValues>) => string) & {
+  /** What stands in every text it makes: whole lines with their ends, in their order. */
+  standing: readonly string[]
+  /** The same layout with some of its values filled in for good. */
+  complete(values: Partial<LayoutValues>): Layout
+}
 
 /** What is wrong in which line of a layout, the first being 1; the message reads on after "line 1". */
 export class LayoutError extends Error {
@@ -76,11 +82,34 @@ export function compileLayout(source: string): Layout {
   }
   if (!names.includes('content')) throw new LayoutError(lineOf(source.length), 'ends without {{content}}')
 
-  const last = source.slice(end)
-  return (values) => texts.map((text, index) => text + valueOf(values, names[index])).join('') + last
+  return createLayout([...texts, source.slice(end)], names)
 }
 
-function valueOf(values: LayoutValues, name: Name | undefined): string {
-  if (name === undefined) return ''
-  return name === 'content' ? values.content : escapeHtml(values[name])
+/** Texts that stand before, between and after the named values. */
+function createLayout(texts: readonly string[], names: readonly Name[]): Layout {
+  const [first = '', ...others] = texts
+  const render = (values: Partial<LayoutValues>) =>
+    names.reduce((text, name, index) => text + valueOf(name, values[name]) + (others[index] ?? ''), first)
+
+  function complete(values: Partial<LayoutValues>): Layout {
+    const filled = [first]
+    const open: Name[] = []
+    for (const [index, name] of names.entries()) {
+      const value = values[name]
+      const text = others[index] ?? ''
+      if (value === undefined) {
+        open.push(name)
+        filled.push(text)
+      } else filled.push(`${filled.pop() ?? ''}${valueOf(name, value)}${text}`)
+    }
+    return createLayout(filled, open)
+  }
+
+  // Braces mark where a value goes.
+  const standing = texts.join('{{').match(/^(?:(?!.*\{\{).*\n)+/gm) ?? []
+  return Object.assign(render, { standing, complete })
+}
+
+function valueOf(name: Name, value = ''): string {
+  return name === 'content' ? value : escapeHtml(value)
 }
