@@ -121,7 +121,7 @@ async function settleVerification(
   { session, subject, now }: Turn,
   about: Pick<Verification, 'version' | 'verdict' | 'challenge'>,
 ): Promise<string> {
-  const verification: Verification = { subject, ...about, now, stepFloor: 0 }
+  const verification: Verification = { subject, ...about, now }
   return settledText((await session.process.call('settleVerification', verification)) as Settled)
 }
 

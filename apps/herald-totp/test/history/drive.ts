@@ -16,6 +16,7 @@ export const policy = {
   pendingMax: 3,
   enrollmentFailuresMax: 3,
   requestTtlSeconds: 660,
+  skew: 1,
 } satisfies StorePolicy & ModelPolicy
 
 export type Plan = {
