@@ -37,8 +37,8 @@ export function createClusterClient(settings: ClusterSettings, deps: RedisClient
     connection.on('ready', report.mended)
     connection.on('error', (error) => serving().has(name) && report.failed(error))
     connection.on('close', () => {
-      if (!serving().has(name)) drop(name)
-      else void search()
+      if (serving().has(name)) void search()
+      else if (nodes.get(name)?.connection === connection) drop(name)
     })
     deps.onConnection?.(connection)
     const node = { connection, opened: connection.connect().catch(() => {}) }
@@ -49,6 +49,14 @@ export function createClusterClient(settings: ClusterSettings, deps: RedisClient
   function drop(name: string): void {
     nodes.get(name)?.connection.disconnect()
     nodes.delete(name)
+  }
+
+  /** One that serves again later is another master then: what is known of its connection must not outlast this. */
+  function letGo(name: string): void {
+    const connection = nodes.get(name)?.connection
+    nodes.delete(name)
+    // After what is under way.
+    connection?.quit().catch(() => connection.disconnect())
   }
 
   const nodeAt = (address: Address) => nodes.get(nameOf(address)) ?? open(address)
@@ -66,8 +74,7 @@ export function createClusterClient(settings: ClusterSettings, deps: RedisClient
     }
     if (closed) return
     for (const address of serving().values()) nodeAt(address)
-    for (const [name, { connection }] of nodes)
-      if (!serving().has(name) && connection.status !== 'ready') drop(name)
+    for (const name of nodes.keys()) if (!serving().has(name)) letGo(name)
     report.mended()
   }
 
