@@ -1,4 +1,4 @@
-import { ConfigError, reachOfAll, redisHosts, type GateFinding } from '@herald/config'
+import { ConfigError, placeFindings, type GateFinding } from '@herald/config'
 import { probeStore, StoreRefused, type StoreLogger } from '@herald/storage'
 import type { Settings } from './config.ts'
 import { openSmtpStore, type OpenedStore } from './store/open-smtp-store.ts'
@@ -16,14 +16,7 @@ export async function openConfiguredStore(settings: StoreSettings, deps: Deps): 
   }
 }
 
-/** What the gate has to know about the opened store, and how far away it is. */
-export async function probeFindings(
-  settings: StoreSettings,
-  store: OpenedStore,
-  deps: Deps,
-): Promise<GateFinding[]> {
-  const findings = await probeStore(store.handle, deps)
-  if (settings.engine === 'sqlite') return findings
-  const reach = await reachOfAll(redisHosts(settings))
-  return findings.map((finding) => ({ ...finding, reach }))
+/** What the gate has to know about the opened store. */
+export async function probeFindings(store: OpenedStore, deps: Deps): Promise<GateFinding[]> {
+  return placeFindings(await probeStore(store.handle, deps))
 }

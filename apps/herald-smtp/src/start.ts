@@ -49,7 +49,7 @@ export async function start(context: StartContext, world: World): Promise<Starte
   enforceGate(findings, settings.gate, context)
   const store = await openConfiguredStore(settings.store, { ...world, logger })
   try {
-    enforceGate(await probeFindings(settings.store, store, { ...world, logger }), settings.gate, context)
+    enforceGate(await probeFindings(store, { ...world, logger }), settings.gate, context)
   } catch (error) {
     await store.calls.close()
     throw error

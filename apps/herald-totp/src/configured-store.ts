@@ -1,4 +1,4 @@
-import { ConfigError, reachOfAll, redisHosts, type GateFinding } from '@herald/config'
+import { ConfigError, placeFindings, type GateFinding } from '@herald/config'
 import { StoreRefused, type OpenOptions } from '@herald/storage'
 import type { Settings } from './config.ts'
 import { createDigests } from './digests.ts'
@@ -25,13 +25,7 @@ export async function openConfiguredStore(settings: Settings, deps: Deps): Promi
   }
 }
 
-/** What the gate has to know about the opened store, and how far away it is. */
-export async function probeFindings(
-  store: OpenTotpStore,
-  { store: settings }: Settings,
-): Promise<GateFinding[]> {
-  const findings = await store.probe()
-  if (settings.engine === 'sqlite') return findings
-  const reach = await reachOfAll(redisHosts(settings))
-  return findings.map((finding) => ({ ...finding, reach }))
+/** What the gate has to know about the opened store. */
+export async function probeFindings(store: OpenTotpStore): Promise<GateFinding[]> {
+  return placeFindings(await store.probe())
 }

@@ -32,7 +32,7 @@ export async function start(context: StartContext, world: World): Promise<Starte
   enforceGate(findings, settings.gate, context)
   const store = await openConfiguredStore(settings, { ...world, logger, noticesStops: true })
   try {
-    enforceGate(await probeFindings(store, settings), settings.gate, context)
+    enforceGate(await probeFindings(store), settings.gate, context)
     return await startOn(store, settings, { ...context, ...world })
   } catch (error) {
     await store.close()

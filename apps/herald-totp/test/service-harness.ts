@@ -1,4 +1,4 @@
-import { startRedis, startService, type ServiceLimits } from '@herald/testing'
+import { startRedis, startRedisCluster, startService, type ServiceLimits } from '@herald/testing'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,7 +11,7 @@ export const baseEnv = {
   RATE_LIMIT_PER_SUBJECT: '1000',
 }
 
-export type Engine = 'sqlite' | 'redis'
+export type Engine = 'sqlite' | 'redis' | 'cluster'
 
 /** A new folder for the files of one test. */
 export function temporaryFolder(): { path: string; remove: () => void } {
@@ -26,6 +26,10 @@ export async function openEngine(
   if (engine === 'redis') {
     const redis = await startRedis({ appendOnly: true })
     return { env: { REDIS_ADDR: `127.0.0.1:${redis.port}` }, close: redis.stop }
+  }
+  if (engine === 'cluster') {
+    const cluster = await startRedisCluster()
+    return { env: cluster.env, close: cluster.stop }
   }
   const folder = temporaryFolder()
   return { env: { SQLITE_PATH: join(folder.path, 'totp.sqlite') }, close: async () => folder.remove() }

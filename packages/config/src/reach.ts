@@ -9,8 +9,8 @@ export type Lookup = (host: string) => Promise<readonly { address: string }[]>
 const privateRanges = new Set(['private', 'uniqueLocal', 'linkLocal', 'carrierGradeNat'])
 
 /** Of several hosts, the farthest. */
-export async function reachOfAll(hosts: readonly string[]): Promise<Reach> {
-  const reaches = await Promise.all(hosts.map((host) => reachOf(host)))
+export async function reachOfAll(hosts: readonly string[], lookup?: Lookup): Promise<Reach> {
+  const reaches = await Promise.all(hosts.map((host) => reachOf(host, lookup)))
   return farthest(reaches)
 }
 

@@ -1,164 +1,68 @@
-import { Command, Redis } from 'ioredis'
+import { Command, type Redis } from 'ioredis'
 import { setTimeout as delay } from 'node:timers/promises'
+import { createClusterNodes } from './cluster-nodes.ts'
 import type { RedisClient, RedisClientDeps } from './redis-client.ts'
-import { redisOptions } from './redis-options.ts'
 import { createRedisReport } from './redis-report.ts'
-import { readRedirection, readSlots, slotOf, type Redirection } from './redis-slots.ts'
-import type { Address, RedisSettings } from './store-settings.ts'
-
-type ClusterSettings = Extract<RedisSettings, { topology: 'cluster' }>
-type Node = { connection: Redis; opened: Promise<void> }
+import { readRedirection, slotOf } from './redis-slots.ts'
+import type { RedisSettings } from './store-settings.ts'
 
 const redirectionsMax = 16
 const tryAgainMs = 50
-const searchMs = 250
 
 /**
  * The client of a Cluster: one connection to each master, and a table of who serves which slot. The Cluster class of ioredis
  * sends commands later than their callers wait, sends some of them twice, and follows no redirection of pipelined ones.
  */
-export function createClusterClient(settings: ClusterSettings, deps: RedisClientDeps): RedisClient {
-  const options = redisOptions(settings, deps.name)
-  const nodes = new Map<string, Node>()
-  let masters: Address[] = []
-  let refreshing: Promise<void> | undefined
-  let searching = false
-  let closed = false
+export function createClusterClient(
+  settings: Extract<RedisSettings, { topology: 'cluster' }>,
+  deps: RedisClientDeps,
+): RedisClient {
+  const report = createRedisReport(deps.logger, () => nodes.isWhole())
+  const nodes = createClusterNodes(settings, deps, report)
 
-  const serving = () => new Map(masters.map((address) => [nameOf(address), address]))
-  const isWhole = () =>
-    masters.length > 0 &&
-    [...serving().keys()].every((name) => nodes.get(name)?.connection.status === 'ready')
-  const report = createRedisReport(deps.logger, isWhole)
-
-  function open(address: Address): Node {
-    const name = nameOf(address)
-    const connection = new Redis({ ...options, ...address })
-    connection.on('ready', report.mended)
-    connection.on('error', (error) => serving().has(name) && report.failed(error))
-    connection.on('close', () => {
-      if (!serving().has(name)) drop(name)
-      else void search()
-    })
-    deps.onConnection?.(connection)
-    const node = { connection, opened: connection.connect().catch(() => {}) }
-    nodes.set(name, node)
-    return node
-  }
-
-  function drop(name: string): void {
-    nodes.get(name)?.connection.disconnect()
-    nodes.delete(name)
-  }
-
-  const nodeAt = (address: Address) => nodes.get(nameOf(address)) ?? open(address)
-
-  /** Asks all nodes that are known and takes the first answer, since those that hang must not hold it up. */
-  async function lookUp(): Promise<void> {
-    const known = [...serving().values(), ...settings.nodes]
-    const addresses = new Map(known.map((address) => [nameOf(address), address]))
-    try {
-      masters = await Promise.any([...addresses.values()].map((address) => askSlots(options, address)))
-    } catch (error) {
-      const causes = (error as AggregateError).errors as unknown[]
-      causes.forEach(report.failed)
-      throw causes[0]
+  async function send<T>(key: string, operation: (connection: Redis) => Promise<T>): Promise<T> {
+    const slot = slotOf(key)
+    let address = nodes.masterOf(slot)
+    let asking = false
+    for (let left = redirectionsMax; ; left--) {
+      if (!address) throw new Error('no master serves the slot')
+      const { connection, opened } = nodes.at(address)
+      if (connection.status !== 'ready') await opened
+      try {
+        if (asking) void letIn(connection)
+        return await operation(connection)
+      } catch (error) {
+        const redirection = readRedirection(error, slot, address.host)
+        if (!redirection || left === 0) throw error
+        if (redirection.kind === 'again') await delay(tryAgainMs)
+        if (redirection.kind === 'moved') nodes.move(slot, redirection.address)
+        asking = redirection.kind === 'ask'
+        address = redirection.kind === 'ask' ? redirection.address : nodes.masterOf(slot)
+      }
     }
-    if (closed) return
-    for (const address of serving().values()) nodeAt(address)
-    for (const [name, { connection }] of nodes)
-      if (!serving().has(name) && connection.status !== 'ready') drop(name)
-    report.mended()
-  }
-
-  const refresh = () => (refreshing ??= lookUp().finally(() => (refreshing = undefined)))
-
-  /** Goes on until every master that the Cluster names is connected: the one that was lost may never come back. */
-  async function search(): Promise<void> {
-    if (searching) return
-    searching = true
-    while (!closed && !isWhole()) {
-      await refresh().catch(() => {})
-      await delay(searchMs)
-    }
-    searching = false
-  }
-
-  async function follow(redirection: Redirection, slot: number): Promise<Address | undefined> {
-    if (redirection.kind === 'again') await delay(tryAgainMs)
-    if (redirection.kind === 'moved') {
-      masters[slot] = redirection.address
-      void refresh().catch(() => {})
-    }
-    return redirection.kind === 'ask' ? redirection.address : masters[slot]
   }
 
   return {
     settings,
     connect() {
       const first = report.firstConnection()
-      void search()
+      void nodes.search()
       return first
     },
-    async send(key, operation) {
-      const slot = slotOf(key)
-      let address = masters[slot]
-      let asking = false
-      for (let left = redirectionsMax; ; left--) {
-        if (!address) throw new Error('no master serves the slot')
-        const { connection, opened } = nodeAt(address)
-        if (connection.status !== 'ready') await opened
-        try {
-          if (asking) void letIn(connection)
-          return await operation(connection)
-        } catch (error) {
-          const redirection = readRedirection(error, slot, address.host)
-          if (!redirection || left === 0) throw error
-          address = await follow(redirection, slot)
-          asking = redirection.kind === 'ask'
-        }
-      }
-    },
+    send,
     async masters() {
-      await refresh()
-      return [...serving().values()].map((address) => nodeAt(address).connection)
+      await nodes.lookUp()
+      return nodes.masters().map(({ address }) => nodes.at(address).connection)
     },
     async slots() {
-      await refresh()
-      const names = masters.map(nameOf)
-      return [...serving().keys()].map((name) => names.indexOf(name))
+      await nodes.lookUp()
+      return nodes.masters().map(({ slot }) => slot)
     },
-    async close() {
-      closed = true
-      await Promise.all(
-        [...nodes.values()].map(({ connection }) => connection.quit().catch(() => connection.disconnect())),
-      )
-    },
+    close: () => nodes.close(),
   }
 }
 
 /** Has the connection's next command run where its slot is still on its way to; goes out ahead of what is pipelined. */
 async function letIn(connection: Redis): Promise<void> {
   await (connection.sendCommand(new Command('asking')) as Promise<unknown>).catch(() => {})
-}
-
-/** On a connection of its own. Throws also when the node does not think that the Cluster works. */
-async function askSlots(options: ReturnType<typeof redisOptions>, address: Address): Promise<Address[]> {
-  const connection = new Redis({ ...options, ...address, retryStrategy: () => null })
-  let failure: unknown
-  connection.on('error', (error) => (failure = error))
-  try {
-    await connection.connect()
-    const [info, slots] = await Promise.all([connection.cluster('INFO'), connection.cluster('SLOTS')])
-    if (!info.includes('cluster_state:ok')) throw new Error('the Cluster does not work')
-    return readSlots(slots, address.host)
-  } catch (error) {
-    throw failure ?? error
-  } finally {
-    connection.disconnect()
-  }
-}
-
-function nameOf({ host, port }: Address): string {
-  return `${host}:${port}`
 }

@@ -37,7 +37,7 @@ async function probe(
   const deps = { now, randomBytes, logger: silentLogger }
   const store = await openConfiguredStore(settings, deps)
   try {
-    return await probeFindings(settings, store, deps)
+    return await probeFindings(store, deps)
   } finally {
     await store.calls.close()
   }

@@ -40,7 +40,7 @@ async function probe(settings: Settings, { now, randomBytes, print }: CommandWor
     logger: createCommandLogger({ print }),
   })
   try {
-    return await probeFindings(store, settings)
+    return await probeFindings(store)
   } finally {
     await store.close()
   }

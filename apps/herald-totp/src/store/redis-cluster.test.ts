@@ -1,7 +1,8 @@
-import { locateRedisBinary, startRedisCluster, type RedisCluster } from '@herald/testing'
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { askRedis, locateRedisBinary, startRedisCluster, type RedisCluster } from '@herald/testing'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { OpenTotpStore } from './open-totp-store.ts'
 import { createSealedRecords, type SealedRecord } from './sealed-records.ts'
+import { subjectTag } from './subject-tag.ts'
 import { enrol, newEnrollment, openedBy, rightCode, start, stepAt } from './totp-store.fixture.ts'
 
 const nextStep = start + 30_000
@@ -19,6 +20,10 @@ describe.skipIf(locateRedisBinary() === undefined)('the store on a Cluster', () 
     store = await openedBy(servers.settings).open()
   })
 
+  afterEach(async () => {
+    await Promise.all(servers.servers.map((server) => askRedis(server, (admin) => admin.flushall())))
+  })
+
   it('keeps the keys of each verb in one slot', async () => {
     const { enrollment, use, useSlot, guess } = await enrol(store, 'alice')
     await use(stepAt(nextStep), nextStep, { challenge: 'digest' })
@@ -29,6 +34,34 @@ describe.skipIf(locateRedisBinary() === undefined)('the store on a Cluster', () 
     await expect(store.status('alice', nextStep)).resolves.toMatchObject({ backupCodesRemaining: 9 })
     await store.revoke('alice', 'request', nextStep)
     await expect(store.findEnrollment(enrollment.id, nextStep)).resolves.toBeUndefined()
+  })
+
+  it('never says that a subject is not enrolled where a master came back empty', async () => {
+    const names = Array.from({ length: 12 }, (_, n) => `subject ${n}`)
+    await Promise.all(names.map((name) => enrol(store, name)))
+    const [victim] = servers.servers
+    if (!victim) throw new Error('there is no master')
+    const held = await Promise.all(
+      names.map((name) => servers.masterOf(`totp:{${subjectTag(name)}}:subject`)),
+    )
+    expect(new Set(held).size).toBeGreaterThan(1)
+    await askRedis(victim, (admin) => admin.flushall())
+    const verify = async (subject: string) => {
+      const record = await store.findSubject(subject)
+      const verdict = { kind: 'wrong', guessed: 'totp' } as const
+      const verification = { subject, verdict, now: nextStep, version: record?.version ?? 'unknown' } as const
+      return store.settleVerification(verification)
+    }
+    for (const [index, name] of names.entries()) {
+      const [status, verified] = await Promise.allSettled([store.status(name, nextStep), verify(name)])
+      if (held[index] === victim) {
+        expect(status).toMatchObject({ reason: { code: 'STORE_UNAVAILABLE' } })
+        expect(verified).toMatchObject({ reason: { code: 'STORE_UNAVAILABLE' } })
+      } else {
+        expect(status).toMatchObject({ value: { backupCodesRemaining: 10 } })
+        expect(verified).toMatchObject({ value: { outcome: 'wrong' } })
+      }
+    }
   })
 
   it('finds and exchanges sealed records on every master', async () => {
