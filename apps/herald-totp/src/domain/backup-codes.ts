@@ -6,9 +6,10 @@ const symbolsPerCode = 16
 
 /**
  * A set is a byte that names its scheme, then its slots end to end: bytes rather than JSON, since a set is most of what a
- * subject takes in the store. `s1` is a salt and the SHA-256 over salt and code, enough for the 80 random bits of a code of ours.
+ * subject takes in the store. `s1` is a salt and half of the SHA-256 over salt and code: 128 bits, where a code of ours has 80
+ * random ones.
  */
-const s1 = { tag: 1, saltBytes: 16, digestBytes: 32 } as const
+const s1 = { tag: 1, saltBytes: 12, digestBytes: 16 } as const
 
 type Slot = { salt: Buffer; digest: Buffer }
 
@@ -45,7 +46,7 @@ function readSlots(set: Buffer): Slot[] {
 }
 
 function digestOf(salt: Buffer, symbols: string): Buffer {
-  return sha256(Buffer.concat([salt, Buffer.from(symbols, 'ascii')]))
+  return sha256(Buffer.concat([salt, Buffer.from(symbols, 'ascii')])).subarray(0, s1.digestBytes)
 }
 
 function inGroups(symbols: string): string {
