@@ -9,7 +9,7 @@ import { createKeyring } from '../packages/crypto/src/index.ts'
 import { seededAccount } from './seeded-account.ts'
 import type { Account } from './totp-requests.ts'
 
-const atOnce = 1000
+const atOnce = 100
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 const shape = { algorithm: 'SHA1', digits: 6, periodSeconds: 30 } as const
 
