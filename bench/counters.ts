@@ -6,7 +6,13 @@ import { readFileSync } from 'node:fs'
 export type ProcessCost = { cpuMs: number; rssMib: number; rssPeakMib: number }
 
 /** What a Redis server has done so far; NaN for what it does not count. */
-export type RedisWork = { cpuMs: number; roundTrips: number; commands: number; memoryBytes: number }
+export type RedisWork = {
+  cpuMs: number
+  roundTrips: number
+  commands: number
+  /** Without the buffers of its clients. */
+  memoryBytes: number
+}
 
 /** Linux counts CPU time in hundredths of a second, whatever the kernel's own clock. */
 const msPerTick = 10
@@ -35,7 +41,7 @@ export async function redisWork(port: number): Promise<RedisWork> {
     commands: calls
       .filter(([, command]) => command !== 'info' && command !== 'ping')
       .reduce((sum, [, , count]) => sum + Number(count), 0),
-    memoryBytes: value('used_memory'),
+    memoryBytes: value('used_memory') - value('mem_clients_normal'),
   }
 }
 

@@ -5,11 +5,11 @@ const alphabet = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789'
 const symbolsPerCode = 16
 
 /**
- * A set is its slots, end to end, each behind a byte that names its scheme and so its length: bytes rather than JSON, since a
- * set is most of what a subject takes in the store. `s1` is a salt and the SHA-256 over salt and code, enough for the 80 random
- * bits of a code of ours.
+ * A set is a byte that names its scheme, then its slots end to end: bytes rather than JSON, since a set is most of what a
+ * subject takes in the store. `s1` is a salt and half of the SHA-256 over salt and code: 128 bits, where a code of ours has 80
+ * random ones.
  */
-const s1 = { tag: 1, saltBytes: 16, digestBytes: 32 } as const
+const s1 = { tag: 1, saltBytes: 12, digestBytes: 16 } as const
 
 type Slot = { salt: Buffer; digest: Buffer }
 
@@ -20,9 +20,9 @@ export function createBackupCodes(randomBytes: Random): { codes: string[]; set: 
   )
   const slots = symbols.flatMap((code) => {
     const salt = randomBytes(s1.saltBytes)
-    return [Buffer.of(s1.tag), salt, digestOf(salt, code)]
+    return [salt, digestOf(salt, code)]
   })
-  return { codes: symbols.map(inGroups), set: Buffer.concat(slots) }
+  return { codes: symbols.map(inGroups), set: Buffer.concat([Buffer.of(s1.tag), ...slots]) }
 }
 
 /** The slot that holds these symbols, used or not. Every slot is digested and compared, whichever matches. */
@@ -35,20 +35,18 @@ export function matchSlot(set: Buffer, symbols: string): number | undefined {
 }
 
 function readSlots(set: Buffer): Slot[] {
-  const slots: Slot[] = []
-  for (let at = 0; at < set.byteLength;) {
-    const digestAt = at + 1 + s1.saltBytes
-    const end = digestAt + s1.digestBytes
-    if (set[at] !== s1.tag || end > set.byteLength)
-      throw new Error('a backup set is not of a form that we write')
-    slots.push({ salt: set.subarray(at + 1, digestAt), digest: set.subarray(digestAt, end) })
-    at = end
-  }
-  return slots
+  const slotBytes = s1.saltBytes + s1.digestBytes
+  if (set[0] !== s1.tag || set.byteLength !== 1 + backupSlots * slotBytes)
+    throw new Error('a backup set is not of a form that we write')
+  return Array.from({ length: backupSlots }, (_, index) => {
+    const at = 1 + index * slotBytes
+    const digestAt = at + s1.saltBytes
+    return { salt: set.subarray(at, digestAt), digest: set.subarray(digestAt, at + slotBytes) }
+  })
 }
 
 function digestOf(salt: Buffer, symbols: string): Buffer {
-  return sha256(Buffer.concat([salt, Buffer.from(symbols, 'ascii')]))
+  return sha256(Buffer.concat([salt, Buffer.from(symbols, 'ascii')])).subarray(0, s1.digestBytes)
 }
 
 function inGroups(symbols: string): string {
