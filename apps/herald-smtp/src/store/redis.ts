@@ -2,7 +2,7 @@ import type { RedisHandle } from '@herald/storage'
 import type { Answer } from '../domain/answer.ts'
 import type { TrailEntry } from '../domain/trail.ts'
 import { claimScript, noteScript, settleScript } from './redis-scripts.ts'
-import { stateOf, type Claimed, type SmtpStore } from './store.ts'
+import { stateOf, type Claimed, type NoteName, type SmtpStore } from './store.ts'
 
 /** Redis drops a record this long after the clock passed in has forgotten it. */
 const garbageMs = 60_000
@@ -12,7 +12,8 @@ export function createRedisStore(handle: RedisHandle): SmtpStore {
   const claim = handle.script(claimScript)
   const settle = handle.script(settleScript)
   const note = handle.script(noteScript)
-  const noteKeyOf = (id: string) => `${handle.keyPrefix}smtp:trail:${id}`
+  const noteKeyOf = (name: NoteName) =>
+    `${handle.keyPrefix}smtp:trail:${'call' in name ? `call:${name.call}` : `message:${name.message}`}`
   const keyOf = (id: string) => `${handle.keyPrefix}smtp:call:${id}`
 
   return {
@@ -37,15 +38,16 @@ export function createRedisStore(handle: RedisHandle): SmtpStore {
       return { outcome: Number(lease) > now ? 'sending' : 'lapsed', messageId: messageId ?? '' }
     },
 
-    note: async ({ ids, entry, expiresAt }, now) => {
+    note: async ({ call, entry, expiresAt }, now) => {
       const { messageId, outcome, settledAt } = entry
       const keepMs = expiresAt - now + garbageMs
       const args = [now, messageId, outcome, settledAt, expiresAt, JSON.stringify(entry), keepMs]
-      await Promise.all(ids.map((id) => handle.run(() => note([noteKeyOf(id)], args))))
+      const names: NoteName[] = [{ message: messageId }, ...(call === undefined ? [] : [{ call }])]
+      await Promise.all(names.map((name) => handle.run(() => note([noteKeyOf(name)], args))))
     },
 
-    find: async (id, now) => {
-      const [expires, entry] = await handle.run((client) => client.hmget(noteKeyOf(id), 'expires', 'entry'))
+    find: async (name, now) => {
+      const [expires, entry] = await handle.run((client) => client.hmget(noteKeyOf(name), 'expires', 'entry'))
       return entry && Number(expires) > now ? (JSON.parse(entry) as TrailEntry) : undefined
     },
 
