@@ -54,6 +54,7 @@ function parseDomain(text: string): string | undefined {
   if (labels.length < 2 || !labels.every((part) => label.test(part)) || /^\d+$/.test(labels.at(-1) ?? '')) {
     return undefined
   }
+  if (!domain.includes('xn--')) return domain
   return domainToASCII(domainToUnicode(domain)) === domain && !hasBrokenALabel(domain) ? domain : undefined
 }
 

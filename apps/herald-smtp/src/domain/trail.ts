@@ -47,8 +47,8 @@ export function createTrail(
     async note({ caller, key, messageId, receivedAt }, answer) {
       const settledAt = now()
       const entry = { messageId, ...describe(answer), receivedAt, settledAt }
-      const ids = [idOfMessage(messageId), ...(key === undefined ? [] : [identifyKey(caller, key)])]
-      const write = () => store.note({ ids, entry, expiresAt: settledAt + ttlMs }, settledAt)
+      const call = key === undefined ? {} : { call: identifyKey(caller, key) }
+      const write = () => store.note({ ...call, entry, expiresAt: settledAt + ttlMs }, settledAt)
       try {
         await write()
       } catch (fault) {
@@ -59,11 +59,11 @@ export function createTrail(
 
     async find(caller, id) {
       const at = now()
-      const idOfKey = identifyKey(caller, id)
+      const call = identifyKey(caller, id)
       const [byMessage, byKey, claim] = await Promise.all([
-        store.find(idOfMessage(id), at),
-        store.find(idOfKey, at),
-        store.look(idOfKey, at),
+        store.find({ message: id }, at),
+        store.find({ call }, at),
+        store.look(call, at),
       ])
       const entry = byMessage ?? byKey
       // The key may by now be that of another mail.
@@ -92,6 +92,3 @@ function describe(
     ...(enhancedCode !== undefined && { enhancedCode }),
   }
 }
-
-/** With the colon that no digest has, so that nobody can ask for the key of another caller by its digest. */
-const idOfMessage = (messageId: string) => `message:${messageId}`

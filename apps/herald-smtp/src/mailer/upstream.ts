@@ -13,6 +13,7 @@ export type Fault = {
   phase: Phase
   code?: number
   enhancedCode?: string
+  relayDenied?: true
   detail?: string
 }
 
@@ -152,12 +153,7 @@ function readFault(error: SmtpError, at: { awaited: Phase; answered: Phase; upgr
   if (reply === undefined || reply.code < 400 || !(closing || greeting || command !== 'CONN'))
     return { cause: 'connection', phase: at.awaited, ...detail }
   const phase = command === 'CONN' ? at.answered : phaseOf(command)
-  return {
-    cause: 'reply',
-    phase,
-    code: reply.code,
-    ...(reply.enhancedCode && { enhancedCode: reply.enhancedCode }),
-  }
+  return { cause: 'reply', phase, ...reply }
 }
 
 type Done<T> = (error: SmtpError | null | undefined, value?: T) => void

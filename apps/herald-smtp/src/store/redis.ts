@@ -2,7 +2,7 @@ import type { RedisHandle } from '@herald/storage'
 import type { Answer } from '../domain/answer.ts'
 import type { TrailEntry } from '../domain/trail.ts'
 import { claimScript, lookScript, noteScript, settleScript } from './redis-scripts.ts'
-import { stateOf, type Claimed, type SmtpStore } from './store.ts'
+import { stateOf, type Claimed, type NoteName, type SmtpStore } from './store.ts'
 
 /** Redis drops a record this long after the clock passed in has forgotten it. */
 const garbageMs = 60_000
@@ -13,7 +13,8 @@ export function createRedisStore(handle: RedisHandle): SmtpStore {
   const settle = handle.script(settleScript)
   const note = handle.script(noteScript)
   const look = handle.script(lookScript)
-  const noteKeyOf = (id: string) => `${handle.keyPrefix}smtp:trail:${id}`
+  const noteKeyOf = (name: NoteName) =>
+    `${handle.keyPrefix}smtp:trail:${'call' in name ? `call:${name.call}` : `message:${name.message}`}`
   const keyOf = (id: string) => `${handle.keyPrefix}smtp:call:${id}`
 
   return {
@@ -37,15 +38,16 @@ export function createRedisStore(handle: RedisHandle): SmtpStore {
       return { outcome: Number(lease) > now ? 'sending' : 'lapsed', messageId: messageId ?? '' }
     },
 
-    note: async ({ ids, entry, expiresAt }, now) => {
+    note: async ({ call, entry, expiresAt }, now) => {
       const { messageId, outcome, settledAt } = entry
       const keepMs = expiresAt - now + garbageMs
       const args = [now, messageId, outcome, settledAt, expiresAt, JSON.stringify(entry), keepMs]
-      await Promise.all(ids.map((id) => note([noteKeyOf(id)], args)))
+      const names: NoteName[] = [{ message: messageId }, ...(call === undefined ? [] : [{ call }])]
+      await Promise.all(names.map((name) => note([noteKeyOf(name)], args)))
     },
 
-    find: async (id, now) => {
-      const [expires, entry] = (await look([noteKeyOf(id)], ['expires', 'entry'])) as (string | null)[]
+    find: async (name, now) => {
+      const [expires, entry] = (await look([noteKeyOf(name)], ['expires', 'entry'])) as (string | null)[]
       return entry && Number(expires) > now ? (JSON.parse(entry) as TrailEntry) : undefined
     },
 

@@ -3,7 +3,16 @@ import type { SqliteHandle } from '@herald/storage'
 import type { Answer } from '../domain/answer.ts'
 import type { TrailEntry } from '../domain/trail.ts'
 import { differs } from '../domain/fingerprint.ts'
-import { forgetCalls, forgetNotes, putCall, putNote, selectCall, selectNote, settleCall } from './schema.ts'
+import {
+  forgetCalls,
+  forgetNotes,
+  putCall,
+  putNote,
+  selectByCall,
+  selectByMessage,
+  selectCall,
+  settleCall,
+} from './schema.ts'
 import { stateOf, type Claim, type Claimed, type SettledState, type SmtpStore } from './store.ts'
 
 type Row = {
@@ -21,7 +30,8 @@ export function createSqliteStore(handle: SqliteHandle): SmtpStore {
   const put = database.prepare(putCall)
   const settle = database.prepare(settleCall)
   const forget = nowAndThen(database.prepare(forgetCalls))
-  const selectNoted = database.prepare(selectNote)
+  const selectMessage = database.prepare(selectByMessage)
+  const selectLatest = database.prepare(selectByCall)
   const noteDown = database.prepare(putNote)
   const forgetNoted = nowAndThen(database.prepare(forgetNotes))
   const find = (id: string, now: number) => select.get(id, now) as Row | undefined
@@ -52,16 +62,17 @@ export function createSqliteStore(handle: SqliteHandle): SmtpStore {
       return { outcome: row.lease > now ? 'sending' : 'lapsed', messageId: row.message }
     },
 
-    note: ({ ids, entry, expiresAt }, now) =>
+    note: ({ call = null, entry, expiresAt }, now) =>
       handle.settle(() => {
         const { messageId, outcome, settledAt } = entry
-        const text = JSON.stringify(entry)
         forgetNoted(now)
-        for (const id of ids) noteDown.run(id, messageId, outcome, settledAt, expiresAt, text, now)
+        noteDown.run(messageId, call, outcome, settledAt, expiresAt, JSON.stringify(entry), now)
       }),
 
-    find: async (id, now) => {
-      const row = handle.read(() => selectNoted.get(id, now)) as { entry: string } | undefined
+    find: async (name, now) => {
+      const row = handle.read(() =>
+        'call' in name ? selectLatest.get(name.call, now) : selectMessage.get(name.message, now),
+      ) as { entry: string } | undefined
       return row && (JSON.parse(row.entry) as TrailEntry)
     },
 

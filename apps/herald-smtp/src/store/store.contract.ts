@@ -150,7 +150,7 @@ export function describeStore(engine: string, open: () => Promise<[SmtpStore, Sm
     })
 
     const entry = (changes: Partial<TrailEntry> = {}): TrailEntry => ({
-      messageId: 'first@x.example',
+      messageId: `first-${id}@x.example`,
       outcome: 'accepted',
       receivedAt: start,
       settledAt: start + 100,
@@ -158,8 +158,8 @@ export function describeStore(engine: string, open: () => Promise<[SmtpStore, Sm
       ...changes,
     })
     const note = (noted: TrailEntry, now = start) =>
-      store.note({ ids: [`note-${id}`, `other-${id}`], entry: noted, expiresAt: start + 60_000 }, now)
-    const find = (now = start) => stores[1].find(`note-${id}`, now)
+      store.note({ call: `note-${id}`, entry: noted, expiresAt: start + 60_000 }, now)
+    const find = (now = start) => stores[1].find({ call: `note-${id}` }, now)
 
     it('shows on the other handle what became of a mail, until its time is over', async () => {
       expect(await find()).toBeUndefined()
@@ -176,12 +176,24 @@ export function describeStore(engine: string, open: () => Promise<[SmtpStore, Sm
     })
 
     it('shows the latest of several mails under one key', async () => {
-      const later = entry({ messageId: 'second@x.example', outcome: 'not_sent', settledAt: start + 200 })
+      const later = entry({
+        messageId: `second-${id}@x.example`,
+        outcome: 'not_sent',
+        settledAt: start + 200,
+      })
       await note(later)
       await note(entry())
       expect(await find()).toEqual(later)
-      await note(entry({ messageId: 'third@x.example', settledAt: start + 300 }))
-      expect(await find()).toMatchObject({ messageId: 'third@x.example' })
+      await note(entry({ messageId: `third-${id}@x.example`, settledAt: start + 300 }))
+      expect(await find()).toMatchObject({ messageId: `third-${id}@x.example` })
+      expect(await stores[1].find({ message: entry().messageId }, start)).toEqual(entry())
+    })
+
+    it('finds a mail without a key by its Message-ID, and by nothing else', async () => {
+      await store.note({ entry: entry(), expiresAt: start + 60_000 }, start)
+      expect(await stores[1].find({ message: entry().messageId }, start)).toEqual(entry())
+      expect(await stores[1].find({ call: entry().messageId }, start)).toBeUndefined()
+      expect(await stores[1].find({ call: `message:${entry().messageId}` }, start)).toBeUndefined()
     })
 
     it('notes anew what it has forgotten', async () => {

@@ -33,8 +33,11 @@ export type Seen =
 
 export type Settlement = { id: string; owner: string; answer: Answer; expiresAt: number; now: number }
 
-/** What became of a mail, under each of the names that it can be found by. */
-export type Note = { ids: readonly string[]; entry: TrailEntry; expiresAt: number }
+/** What became of a mail; `call` is the digest of the caller and its key. */
+export type Note = { call?: string; entry: TrailEntry; expiresAt: number }
+
+/** A mail can be found by its Message-ID, and the latest one of a call by that. */
+export type NoteName = { message: string } | { call: string }
 
 /** Each verb is one atomic operation; a store that does not answer rejects with StoreUnavailable. */
 export type SmtpStore = {
@@ -44,9 +47,9 @@ export type SmtpStore = {
   settle(settlement: Settlement): Promise<boolean>
   /** What a waiting twin may know: the answer once there is one, `sending` under a live lease, `lapsed` after it, else `free`. */
   look(id: string, now: number): Promise<Seen>
-  /** Keeps what became of a mail, atomically under each name. A later note replaces it, but what was accepted stays accepted under its Message-ID. */
+  /** Keeps what became of a mail, atomically under each of its names. A later note replaces it, but what was accepted stays accepted under its Message-ID. */
   note(note: Note, now: number): Promise<void>
-  find(id: string, now: number): Promise<TrailEntry | undefined>
+  find(name: NoteName, now: number): Promise<TrailEntry | undefined>
   ping(): Promise<void>
   close(): Promise<void>
 }

@@ -1,6 +1,7 @@
 /**
  * The layout that MAIL_LAYOUT_FILE replaces. Every look stands inline, for clients that drop styles; the style sheet adds
- * dark mode and narrow screens. The classes `text`, `faint` and `code` are those of the content.
+ * dark mode and narrow screens. No line begins with a dot, which SMTP would have doubled. The classes `text`, `faint` and
+ * `code` are those of the content.
  */
 export const defaultLayout = `<!doctype html>
 <html lang="{{lang}}" dir="{{dir}}">
@@ -13,16 +14,16 @@ export const defaultLayout = `<!doctype html>
 <style>
 :root { color-scheme: light dark }
 @media (max-width: 520px) {
-.page { padding: 0 0 24px !important }
-.card { border-radius: 0 !important; border-left: 0 !important; border-right: 0 !important }
-.head, .main { padding-left: 20px !important; padding-right: 20px !important }
+ .page { padding: 0 0 24px !important }
+ .card { border-radius: 0 !important; border-left: 0 !important; border-right: 0 !important }
+ .head, .main { padding-left: 20px !important; padding-right: 20px !important }
 }
 @media (prefers-color-scheme: dark) {
-.page { background: #121417 !important }
-.card { background: #1d2025 !important; border-left-color: #31353c !important; border-right-color: #31353c !important; border-bottom-color: #31353c !important }
-.text { color: #eceef1 !important }
-.faint { color: #a4aab4 !important }
-.code { color: #ffffff !important; background: #2a2e35 !important; border-color: #3b4049 !important }
+ .page { background: #121417 !important }
+ .card { background: #1d2025 !important; border-left-color: #31353c !important; border-right-color: #31353c !important; border-bottom-color: #31353c !important }
+ .text { color: #eceef1 !important }
+ .faint { color: #a4aab4 !important }
+ .code { color: #ffffff !important; background: #2a2e35 !important; border-color: #3b4049 !important }
 }
 </style>
 </head>
