@@ -1,3 +1,4 @@
+export * from './balancer.ts'
 export { obtainChromium } from './chromium-binary.ts'
 export * from './fault-proxy.ts'
 export * from './free-port.ts'
