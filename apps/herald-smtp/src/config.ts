@@ -318,6 +318,7 @@ function settingsFrom(values: Values, upstreams: readonly ConfiguredUpstream[]) 
     logLevel: values.LOG_LEVEL,
     host: values.HOST,
     port: values.PORT,
+    shutdownGraceMs: values.SHUTDOWN_GRACE_SECONDS * 1000,
     tls: tlsSettings(values),
     auth: {
       apiKey: values.API_KEY,

@@ -74,6 +74,7 @@ export async function start(context: StartContext, world: World): Promise<Starte
       status: refusals[reason].status,
       body: describeRefusal(reason, requestId, { retryAfterSeconds }),
     }),
+    graceMs: settings.shutdownGraceMs,
     drainTimeoutMs: settings.shutdownTimeoutMs,
     close: async () => {
       await relays.drain()

@@ -164,6 +164,7 @@ export async function readSettings(env: Env) {
   const settings = Object.freeze({
     host: values.HOST,
     port: values.PORT,
+    shutdownGraceMs: values.SHUTDOWN_GRACE_SECONDS * 1000,
     logLevel: values.LOG_LEVEL,
     tls: tlsSettings(values),
     gate: gatePolicy(values),

@@ -62,6 +62,7 @@ async function startOn(
       status: refusals[reason].status,
       body: describeRefusal({ reason, retryAfterSeconds }, requestId),
     }),
+    graceMs: settings.shutdownGraceMs,
     drainTimeoutMs,
     async close() {
       unwatch()

@@ -23,6 +23,10 @@ export function serviceVariables(defaults: { name: string; port: number }) {
       .oneOf(['production', 'development', 'test'])
       .prefault('production')
       .describe('Outside production the findings of the gate only warn'),
+    SHUTDOWN_GRACE_SECONDS: variable
+      .integer({ min: 0, max: 300 })
+      .prefault('0')
+      .describe('How long a stopping service still takes requests, so that balancers and callers move on'),
     GATE_ACCEPT: variable
       .gateAccept()
       .optional()

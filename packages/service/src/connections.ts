@@ -18,8 +18,10 @@ export type Connections = {
   lastOwed: (socket: Socket) => ServerResponse | undefined
   /** Cuts the connections whose answer was written before the previous call and is not taken yet. */
   cutStalled: () => void
-  /** From now on each connection ends with the last answer that it is owed, and the others at once. */
-  drain: () => void
+  /** From now on each connection ends with the next answer on it. */
+  retire: () => void
+  /** Ends the connections that are owed nothing. */
+  endIdle: () => void
   destroyAll: () => void
 }
 
@@ -45,7 +47,7 @@ export function createConnections(deps: {
   const open = new Map<string, Socket>()
   const owed = new Map<Socket, Owed>()
   let written = new Set<ServerResponse>()
-  let draining = false
+  let retiring = false
 
   const owedOn = (socket: Socket) => {
     let line = owed.get(socket)
@@ -87,7 +89,7 @@ export function createConnections(deps: {
       const { answers } = line
       const last = answers.at(-1)
       if (answers.length > waitingMax) return void socket.destroy()
-      if (line.ends || (draining && !passOnTheEnd(last, outgoing))) return
+      if (line.ends || (retiring && !passOnTheEnd(last, outgoing))) return
       if (admission.enter(req)) {
         answers.push(outgoing)
         if (!last) carryOutFirst(socket, answers)
@@ -114,15 +116,16 @@ export function createConnections(deps: {
       written = new Set(first.filter((outgoing) => outgoing.writableEnded))
       for (const outgoing of written) if (before.has(outgoing)) outgoing.req.socket.destroy()
     },
-    drain: () => {
-      draining = true
-      const busy = new Set<string>()
+    retire: () => {
+      retiring = true
       for (const [socket, { answers }] of owed) {
         const last = answers.at(-1)
-        if (!last) continue
-        busy.add(peerOf(socket))
-        endWith(socket, last)
+        if (last) endWith(socket, last)
       }
+    },
+    endIdle: () => {
+      const busy = new Set<string>()
+      for (const [socket, { answers }] of owed) if (answers.length > 0) busy.add(peerOf(socket))
       for (const [peer, socket] of open) if (!busy.has(peer)) socket.destroy()
     },
     destroyAll: () => {

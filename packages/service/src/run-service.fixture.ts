@@ -47,6 +47,7 @@ await runService({
       describeRefusal,
       randomBytes,
       bodyBytesMax: 1024,
+      graceMs: values.SHUTDOWN_GRACE_SECONDS * 1000,
       drainTimeoutMs: 5000,
       close: () => {
         logger.info('closed')

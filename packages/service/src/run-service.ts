@@ -7,7 +7,9 @@ import { serve } from './serve.ts'
 
 /** What a service has opened and built once its configuration is read. */
 export type StartedService = Omit<Parameters<typeof serve>[0], 'logger' | 'registry'> & {
-  /** How long requests in flight may take after the signal to stop. */
+  /** How long requests are still taken after the signal to stop, while readiness already says no. */
+  graceMs: number
+  /** How long requests in flight may take after that. */
   drainTimeoutMs: number
   /** Runs after the last answer. */
   close: () => Promise<void>
@@ -80,7 +82,7 @@ async function runUntil(
 
   logger.info({ signal: await signal }, 'draining')
   draining = true
-  await server.drain(started.drainTimeoutMs)
+  await server.drain(started.drainTimeoutMs, started.graceMs)
   await started.close()
   logger.info('stopped')
 }

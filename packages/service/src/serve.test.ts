@@ -413,6 +413,26 @@ describe('drain', () => {
     await Promise.all([idle.end(), silent.end(), half.end()])
   })
 
+  it('takes requests for its grace, each the last on its connection, then ends what is idle', async () => {
+    const { app, release } = slowApp()
+    const { server, port } = await start(app)
+    const [kept, idle] = [await connectRaw(port), await connectRaw(port)]
+    for (const client of [kept, idle]) {
+      client.send(fast)
+      await client.until(/done$/)
+    }
+    const drained = server.drain(5000, 300)
+    kept.send(fast)
+    expect(await kept.end()).toMatch(/done.*^connection: close\r$.*done$/ims)
+    const late = await connectRaw(port)
+    late.send(slow)
+    release()
+    expect(await late.end()).toMatch(/^connection: close\r$.*done$/ims)
+    await drained
+    expect(await idle.end()).toMatch(/done$/)
+    await expect(connectRaw(port)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+  })
+
   it('cuts what is still there when its time is over', async () => {
     const { app, arrived } = slowApp()
     const { server, port } = await start(app)

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import type { Registry } from 'prom-client'
 import { type Admission, type AdmissionLimits, admissionLimits, createAdmission } from './admission.ts'
@@ -17,10 +18,10 @@ import { createRefusalWriter, type DescribeRefusal, type RefusalWriter } from '.
 export type RunningServer = {
   address: { host: string; port: number }
   /**
-   * Stops accepting, cuts connections without a request under way, answers what is in flight with `Connection: close`;
-   * after the timeout cuts what is left.
+   * Answers with `Connection: close` from now on. When the grace is over it stops accepting, cuts connections without a
+   * request under way, and after the timeout what is left.
    */
-  drain(timeoutMs: number): Promise<void>
+  drain(timeoutMs: number, graceMs?: number): Promise<void>
 }
 
 /** Listens for HTTP/1.1; rejects with the system's error when the address cannot be had. */
@@ -63,11 +64,13 @@ export async function serve(options: {
   const look = watchPressure(server, { admission, timeouts, logger })
   return {
     address: { host: address, port },
-    drain: async (timeoutMs) => {
+    drain: async (timeoutMs, graceMs = 0) => {
+      connections.retire()
+      if (graceMs > 0) await delay(graceMs)
       const closed = new Promise<void>((resolve) => {
         server.close(() => resolve())
       })
-      connections.drain()
+      connections.endIdle()
       const force = setTimeout(connections.destroyAll, timeoutMs)
       await closed
       clearTimeout(force)

@@ -1,3 +1,4 @@
+export * from './balancer.ts'
 export { obtainChromium } from './chromium-binary.ts'
 export * from './ask-redis.ts'
 export * from './fault-proxy.ts'
