@@ -33,7 +33,7 @@ const violations: Violation[] = [
     rule: 'no-restricted-imports',
   },
   {
-    file: 'apps/herald-totp/src/routes/a.ts',
+    file: 'apps/herald-totp/src/routes/answer.ts',
     code: 'export const a = (c: { json: () => void }) => c.json()',
     rule: 'no-restricted-properties',
   },
