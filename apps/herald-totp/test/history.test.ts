@@ -12,5 +12,6 @@ describe('a store that several processes use while it breaks', () => {
         expect.arrayContaining(['activated', 'accepted', 'replayed', 'wrong', 'locked', 'gone', 'unknown']),
       )
     },
+    60_000,
   )
 })

@@ -33,7 +33,6 @@ const sessionsOfProcess = 4
 const actionsOfRound = 3
 /** Of so many rounds the last one has a fault. */
 const roundsForFault = 4
-const start = Date.UTC(2026, 10, 21)
 
 /**
  * Lets sessions in several processes use a store that breaks, and records what they asked and heard. In a round the time stands
@@ -48,9 +47,9 @@ export async function driveStore(world: World, { random, laps }: Plan): Promise<
       return { name, process, random: random.fork(name), seen: new Map() }
     }),
   )
-  let now = start
   for (const fault of drawFaults(world, random, laps)) {
-    now += 1000 * random.pick([0, 5, 30, 30, 30, 60, 300, 1000])
+    world.clock.advance(random.pick([0, 5, 30, 30, 30, 60, 300, 1000]))
+    const now = world.clock.now()
     const isRepaired = strikeAfter(recording, random.below(sessions.length), fault)
     await Promise.all(sessions.map((session) => play(recording, session, now)))
     await isRepaired()

@@ -32,8 +32,8 @@ export type Action =
   | { verb: 'misconfirm'; id: string }
   | { verb: 'findEnrollment'; id: string }
   | { verb: 'findSubject' }
-  /** `seen` is the credential that findSubject gave before. */
-  | { verb: 'verify'; seen: string; verdict: Verdict; challenge?: string }
+  /** `seen` is the credential that findSubject gave before; `isFloored` says that the store would accept no step at that moment. */
+  | { verb: 'verify'; seen: string; verdict: Verdict; challenge?: string; isFloored?: true }
   /** A code for a subject that findSubject did not give: counted in another place, and `gone` when there is such a subject by now. */
   | { verb: 'verifyUnknown' }
   | { verb: 'guessUnknown'; guessed: 'totp' | 'backup' }
@@ -145,6 +145,7 @@ function verify(policy: ModelPolicy, state: State, call: CallOf<'verify'>): Resu
   const after =
     verdict.kind === 'totp' ? useStep(enrolled, verdict.step, now) : useSlot(enrolled, verdict.slot)
   if (!after) return { outcome: 'replayed', state }
+  if (call.isFloored) return { outcome: 'floored', state }
   const spent = challenge === undefined ? {} : { [challenge]: now + policy.challengeTtlSeconds * 1000 }
   return {
     outcome: `accepted, ${slotsLeft(after)} left`,

@@ -61,6 +61,8 @@ export async function ask(
     recording.onInvoked()
     const outcome = await answer
     if (outcome !== undefined) entry.outcome = outcome
+    // Which steps may have been lost is for the store to know; that it accepts none in their place is a promise.
+    if (call.verb === 'verify' && outcome === 'floored') entry.call = { ...call, isFloored: true }
     entry.returned = recording.tick()
     return outcome
   } catch (error) {

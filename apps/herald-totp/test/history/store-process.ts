@@ -22,9 +22,14 @@ export type StoreProcess = {
   stop: () => Promise<void>
 }
 
-/** A client of the store in a process of its own. */
-export async function startStoreProcess(settings: StoreSettings, policy: StorePolicy): Promise<StoreProcess> {
-  let peer = await launch(settings, policy)
+export type ProcessOptions = { policy: StorePolicy; now: () => number }
+
+/** A client of the store in a process of its own, whose clock is that of the test. */
+export async function startStoreProcess(
+  settings: StoreSettings,
+  options: ProcessOptions,
+): Promise<StoreProcess> {
+  let peer = await launch(settings, options)
 
   async function back(): Promise<void> {
     for (;;) {
@@ -47,7 +52,7 @@ export async function startStoreProcess(settings: StoreSettings, policy: StorePo
       const { child } = peer
       child.kill('SIGKILL')
       await once(child, 'exit')
-      peer = await launch(settings, policy)
+      peer = await launch(settings, options)
     },
     async stop() {
       peer.child.disconnect()
@@ -58,9 +63,9 @@ export async function startStoreProcess(settings: StoreSettings, policy: StorePo
 
 type Waiting = { resolve: (value: unknown) => void; reject: (error: Error) => void }
 
-async function launch(settings: StoreSettings, policy: StorePolicy) {
+async function launch(settings: StoreSettings, { policy, now }: ProcessOptions) {
   const program = join(import.meta.dirname, 'store-program.ts')
-  const child = fork(program, [JSON.stringify({ settings, policy })], {
+  const child = fork(program, [JSON.stringify({ settings, policy, now: now() })], {
     execArgv: [],
     serialization: 'advanced',
   })
@@ -89,7 +94,7 @@ async function launch(settings: StoreSettings, policy: StorePolicy) {
   function ask(to: ChildProcess, what: { verb: string; args: unknown[] }): Promise<unknown> {
     if (!to.connected) return Promise.reject(new Unknown('the process has ended'))
     const id = ++asked
-    to.send({ id, ...what }, (error) => {
+    to.send({ id, ...what, now: now() }, (error) => {
       if (error) waiting.get(id)?.reject(new Unknown('the process has ended'))
     })
     return answer(id)

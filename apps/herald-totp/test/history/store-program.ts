@@ -4,16 +4,18 @@ import { openTotpStore, type OpenTotpStore } from '../../src/store/open-totp-sto
 import type { StorePolicy } from '../../src/store/store.ts'
 
 /** What the process of a client is asked: a verb of the store, or to execute SQL behind its back. */
-export type Asked = { id: number; verb: string; args: readonly unknown[] }
+export type Asked = { id: number; verb: string; args: readonly unknown[]; now: number }
 export type Answered = { id: number; value?: unknown; fault?: { code?: unknown; message: string } }
 
-/** A process with a store of its own: opens what its argument says and runs verbs for whoever started it. */
-const { settings, policy } = JSON.parse(process.argv[2]!) as { settings: StoreSettings; policy: StorePolicy }
+/** A process with a store of its own: opens what its argument says and runs verbs for whoever started it, who also sets its clock. */
+type Start = { settings: StoreSettings; policy: StorePolicy; now: number }
+const { settings, policy, ...clock } = JSON.parse(process.argv[2]!) as Start
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 const store = await openTotpStore(settings, {
   policy,
   unknownSlot: (subject) => createHash('sha256').update(subject).digest().readUInt16BE(),
-  now: Date.now,
+  now: () => clock.now,
+  noticesStops: true,
   randomBytes,
   logger: silent,
 })
@@ -35,7 +37,8 @@ function explain(error: unknown): NonNullable<Answered['fault']> {
   return { code, message }
 }
 
-process.on('message', ({ id, verb, args }: Asked) => {
+process.on('message', ({ id, verb, args, now }: Asked) => {
+  clock.now = now
   const asked = async () => verbs[verb]!(...args)
   asked().then(
     (value) => answer({ id, value }),

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { StorePolicy } from '../../src/store/store.ts'
+import { createClock } from '../domain-harness.ts'
 import { temporaryFolder, type Engine } from '../service-harness.ts'
 import { startStoreProcess, type StoreProcess } from './store-process.ts'
 
@@ -18,6 +19,7 @@ export type Fault = { name: string; strike: () => Promise<void> }
 
 /** One store and the processes that use it. */
 export type World = {
+  clock: ReturnType<typeof createClock>
   processes: readonly StoreProcess[]
   /** `victim` is the place of the process that is hit, where only one is. */
   faults: (victim: number) => readonly Fault[]
@@ -31,16 +33,22 @@ const processCount = 2
 const longMs = 1200
 
 export function openWorld(engine: Engine, policy: StorePolicy): Promise<World> {
-  return engine === 'redis' ? openRedisWorld(policy) : openSqliteWorld(policy)
+  const clock = createClock(Date.UTC(2026, 10, 21))
+  return engine === 'redis' ? openRedisWorld({ clock, policy }) : openSqliteWorld({ clock, policy })
 }
 
-async function openRedisWorld(policy: StorePolicy): Promise<World> {
+type Deps = { clock: World['clock']; policy: StorePolicy }
+
+async function openRedisWorld({ clock, policy }: Deps): Promise<World> {
   const server = await startRedis({ appendOnly: true })
   const proxies = await Promise.all(Array.from({ length: processCount }, () => createFaultProxy(server)))
   const processes = await Promise.all(
-    proxies.map(({ port }) => startStoreProcess(redisSettings(`redis://127.0.0.1:${port}`), policy)),
+    proxies.map(({ port }) =>
+      startStoreProcess(redisSettings(`redis://127.0.0.1:${port}`), { policy, now: clock.now }),
+    ),
   )
   return {
+    clock,
     processes,
     faults: (victim) => [
       ...processFaults(processes[victim]!),
@@ -60,13 +68,14 @@ async function openRedisWorld(policy: StorePolicy): Promise<World> {
   }
 }
 
-async function openSqliteWorld(policy: StorePolicy): Promise<World> {
+async function openSqliteWorld({ clock, policy }: Deps): Promise<World> {
   const folder = temporaryFolder()
   const path = join(folder.path, 'totp.sqlite')
   const processes: StoreProcess[] = []
   for (let count = 0; count < processCount; count++)
-    processes.push(await startStoreProcess({ engine: 'sqlite', path }, policy))
+    processes.push(await startStoreProcess({ engine: 'sqlite', path }, { policy, now: clock.now }))
   return {
+    clock,
     processes,
     faults: (victim) => [
       ...processFaults(processes[victim]!),
