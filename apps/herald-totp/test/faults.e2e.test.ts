@@ -2,11 +2,18 @@ import { describe, it } from 'vitest'
 import { kill, restart, runOnRedis, runOnSqlite, standStill, startAlone, stopGrowth } from './faults/runs.ts'
 
 const size = { users: 8, times: 10 }
+const patienceMs = 60_000
 
 describe('under load no code is accepted twice, and no confirm and no revoke that was answered is lost', () => {
-  it.concurrent('while Redis restarts and stands still', async () =>
-    runOnRedis(await startAlone(), size, [restart, standStill(1500)]))
+  it.concurrent(
+    'while Redis restarts and stands still',
+    async () => runOnRedis(await startAlone(), size, [restart, standStill(1500)]),
+    patienceMs,
+  )
 
-  it.concurrent('while the process on SQLite is killed and its disk is full', () =>
-    runOnSqlite(size, [kill, stopGrowth]))
+  it.concurrent(
+    'while the process on SQLite is killed and its disk is full',
+    () => runOnSqlite(size, [kill, stopGrowth]),
+    patienceMs,
+  )
 })

@@ -1,8 +1,11 @@
+import { startRedisCluster, startRedisSentinel } from '@herald/testing'
 import { describe, expect, it } from 'vitest'
 import { mountSmallDisk } from './faults/small-disk.ts'
 import {
+  failOver,
   fillDisk,
   kill,
+  moveSlots,
   restart,
   runOnRedis,
   runOnSqlite,
@@ -12,6 +15,7 @@ import {
 } from './faults/runs.ts'
 
 const size = { users: 32, times: 100 }
+const server = { appendOnly: true }
 const often = <T>(strike: T): T[] => Array.from({ length: 5 }, () => strike)
 
 describe('under long load no code is accepted twice, and no confirm and no revoke that was answered is lost', () => {
@@ -19,6 +23,12 @@ describe('under long load no code is accepted twice, and no confirm and no revok
 
   it('while Redis stands still for ten seconds', async () =>
     runOnRedis(await startAlone(), size, [standStill(10_000), standStill(10_000)]))
+
+  it('while Sentinels put an acknowledging replica in the place of the master', async () =>
+    runOnRedis(await startRedisSentinel({ server }), size, [failOver, failOver, failOver]))
+
+  it('while slots of a Cluster go to another master', async () =>
+    runOnRedis(await startRedisCluster({ replicas: 1, server }), size, [moveSlots(16), moveSlots(16)]))
 
   it('while the process on SQLite is killed again and again', () => runOnSqlite(size, often(kill)))
 
@@ -29,8 +39,7 @@ describe('under long load no code is accepted twice, and no confirm and no revok
   })
 })
 
-describe('a store that is turned back', () => {
-  it('is found out', async () => {
-    await expect(runOnSqlite(size, [turnBack])).rejects.toThrow(/confirmed enrolment|accepted twice|is back/)
-  })
+describe('a store that forgets what it answered', () => {
+  it('is found out when an older copy of its file takes its place', () =>
+    expect(runOnSqlite(size, [turnBack])).rejects.toThrow(/accepted|confirmed enrolment|is back/))
 })

@@ -13,7 +13,8 @@ export type Load = {
   losses: (times: number) => Promise<void>
   /** Resolves when a confirm, a verify and a revoke have each been answered with 200 so many times more. */
   progress: (times: number) => Promise<void>
-  /** Ends the load and has everybody look back. */
+  end: () => Promise<void>
+  /** Ends it and has everybody look back. */
   finish: () => Promise<void>
 }
 
@@ -26,13 +27,18 @@ export function startLoad(replicas: readonly Caller[], options: { users: number;
     events.push(event)
     statuses.add(status)
   }
-  const users = Array.from({ length: options.users }, (_, n) => `subject-${n}`).map((subject) =>
+  const users = subjectsOf(options.users).map((subject) =>
     createUser(subject, { replicas, random: options.random.fork(subject), heard }),
   )
   const working = users.map(async (user) => {
     while (!isOver) await user.act()
   })
   const counted = (isMeant: (event: Event) => boolean) => events.filter(isMeant).length
+
+  async function end(): Promise<void> {
+    isOver = true
+    await Promise.all(working)
+  }
 
   async function reach(times: number, isMeant: (event: Event) => boolean): Promise<void> {
     const wanted = counted(isMeant) + times
@@ -49,10 +55,12 @@ export function startLoad(replicas: readonly Caller[], options: { users: number;
         event.call === wanted && event.answer === 'yes'
       await Promise.all(calls.map((call) => reach(times, isDone(call))))
     },
+    end,
     async finish() {
-      isOver = true
-      await Promise.all(working)
+      await end()
       await Promise.all(users.map((user) => user.lookBack()))
     },
   }
 }
+
+export const subjectsOf = (users: number): string[] => Array.from({ length: users }, (_, n) => `subject-${n}`)

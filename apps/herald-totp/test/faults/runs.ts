@@ -1,12 +1,19 @@
-import { startRedis, type RedisServer, type ServiceLimits } from '@herald/testing'
+import {
+  startRedis,
+  type RedisCluster,
+  type RedisSentinel,
+  type RedisServer,
+  type ServiceLimits,
+} from '@herald/testing'
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
+import { subjectTag } from '../../src/store/subject-tag.ts'
 import { createRandom } from '../history/random.ts'
 import { startTotp, temporaryFolder, type Caller } from '../service-harness.ts'
 import { brokenPromises } from './ledger.ts'
-import { startLoad, type Load } from './load.ts'
+import { startLoad, subjectsOf, type Load } from './load.ts'
 import { crowdOut } from './small-disk.ts'
 
 export type Size = {
@@ -25,12 +32,16 @@ async function strikeUnderLoad<Target>(
   { target, strikes }: { target: Target; strikes: readonly Strike<Target>[] },
 ): Promise<void> {
   const load = startLoad(replicas, { users, random: createRandom(Date.now()) })
-  await load.progress(times)
-  for (const strike of strikes) {
-    await strike(target, load)
+  try {
     await load.progress(times)
+    for (const strike of strikes) {
+      await strike(target, load)
+      await load.progress(times)
+    }
+    await load.finish()
+  } finally {
+    await load.end()
   }
-  await load.finish()
   const broken = brokenPromises(load.events)
   if (broken.length > 0) throw new Error(broken.join('\n'))
   expect([0, 200, 400, 401, 409, 429, 503]).toEqual(expect.arrayContaining([...load.statuses]))
@@ -51,8 +62,9 @@ export async function runOnRedis<Redis extends { env: Record<string, string>; st
   size: Size,
   strikes: readonly Strike<Redis>[],
 ): Promise<void> {
-  const services = await Promise.all([startTotp(redis.env), startTotp(redis.env)])
+  const services: Awaited<ReturnType<typeof startTotp>>[] = []
   try {
+    for (let count = 0; count < 2; count++) services.push(await startTotp(redis.env))
     const callers = services.map(({ caller }) => caller)
     await strikeUnderLoad(callers, size, { target: redis, strikes })
   } finally {
@@ -75,6 +87,25 @@ export const standStill = (milliseconds: number) =>
     await delay(milliseconds)
     redis.resume()
   })
+
+/** The master dies, and comes back as a replica once another has taken its place. */
+export const failOver = felt(async (redis: RedisSentinel) => {
+  const victim = await redis.killMaster()
+  while ((await redis.master()) === victim) await delay(50)
+  await victim.restart()
+})
+
+/** The slots of so many subjects go to another master, key by key while they are in use. */
+export const moveSlots =
+  (users: number): Strike<RedisCluster> =>
+  async (redis) => {
+    for (const subject of subjectsOf(users)) {
+      const key = `{${subjectTag(subject)}}`
+      const from = await redis.masterOf(key)
+      const to = redis.servers.slice(0, 3).find(({ port }) => port !== from.port)!
+      await redis.moveSlot(key, to, () => delay(20))
+    }
+  }
 
 /** The one process on a file, at the same address however often it starts. */
 type OnFile = {
