@@ -9,7 +9,7 @@ describe('a store that several processes use while it breaks for long', () => {
   it.each(engines)(
     'answers on %s as if it did one verb after the other and forgot nothing',
     async (engine) => {
-      const heard = await checkStore(engine, { seed, laps: 25 })
+      const heard = await checkStore(engine, { seed, laps: 15 })
       console.log(JSON.stringify({ engine, seed, ...heard }))
       expect(heard['accepted']).toBeGreaterThan(100)
     },

@@ -109,7 +109,7 @@ async function settleUnknown(turn: Turn, verdict: Verdict): Promise<unknown> {
   const settled = settleVerification(turn, { version: 'unknown', verdict })
   const isGone = async () => (await settled) === 'gone'
   return Promise.all([
-    ask(turn, { verb: 'verifyUnknown', now }, async () => ((await isGone()) ? 'gone' : undefined)),
+    ask(turn, { verb: 'verifyUnknown', now }, async () => ((await isGone()) ? 'gone' : 'not enrolled')),
     // The guess at a subject that is there by now may be counted or not.
     ask({ ...turn, subject: counterOf(subject) }, { verb: 'guessUnknown', guessed, now }, async () =>
       (await isGone()) ? undefined : settled,
