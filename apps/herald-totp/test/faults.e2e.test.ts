@@ -1,5 +1,15 @@
+import { startRedisSentinel } from '@herald/testing'
 import { describe, it } from 'vitest'
-import { kill, restart, runOnRedis, runOnSqlite, standStill, startAlone, stopGrowth } from './faults/runs.ts'
+import {
+  failOver,
+  kill,
+  restart,
+  runOnRedis,
+  runOnSqlite,
+  standStill,
+  startAlone,
+  stopGrowth,
+} from './faults/runs.ts'
 
 const size = { users: 8, times: 10 }
 const patienceMs = 60_000
@@ -8,6 +18,12 @@ describe('under load no code is accepted twice, and no confirm and no revoke tha
   it.concurrent(
     'while Redis restarts and stands still',
     async () => runOnRedis(await startAlone(), size, [restart, standStill(1500)]),
+    patienceMs,
+  )
+
+  it.concurrent(
+    'while Sentinels put an acknowledging replica in the place of the master',
+    async () => runOnRedis(await startRedisSentinel({ server: { appendOnly: true } }), size, [failOver]),
     patienceMs,
   )
 
