@@ -33,6 +33,7 @@ const totp = (step: number, more: { seen?: string; challenge?: string } = {}): A
   const verdict = { kind: 'totp', credentialId: seen, periodSeconds: 30, step } as const
   return { verb: 'verify', seen, verdict, ...(challenge !== undefined && { challenge }) }
 }
+const floored = (step: number): Action => ({ ...totp(step), isFloored: true }) as Action
 const backup = (slot: number): Action => ({ verb: 'verify', seen: 'c1', verdict: { kind: 'backup', slot } })
 const wrong: Action = { verb: 'verify', seen: 'c1', verdict: { kind: 'wrong', guessed: 'totp' } }
 const revoke: Action = { verb: 'revoke' }
@@ -48,6 +49,10 @@ const times = (count: number, line: Line): Line[] => Array.from({ length: count 
 
 describe('the history checker explains', () => {
   it.each<[string, Entry<Call>[]]>([
+    [
+      'a code refused for its time that stays unused',
+      oneByOne(...enrolled, [floored(11), 'floored'], [totp(11), accepted]),
+    ],
     [
       'one of equal verifies accepted, in any order',
       together(oneByOne(...enrolled), [totp(11), 'replayed'], [totp(11), accepted], [totp(11), 'replayed']),
@@ -94,6 +99,14 @@ describe('the history checker explains', () => {
 
 describe('the history checker finds', () => {
   it.each<[string, Entry<Call>[]]>([
+    [
+      'a code refused for its time and used up all the same',
+      oneByOne(...enrolled, [floored(11), 'floored'], [totp(11), 'replayed']),
+    ],
+    [
+      'a used code refused for its time',
+      oneByOne(...enrolled, [totp(11), accepted], [floored(11), 'floored']),
+    ],
     ['a code accepted twice', oneByOne(...enrolled, [totp(11), accepted], [totp(11), accepted])],
     [
       'a code accepted twice at once',
