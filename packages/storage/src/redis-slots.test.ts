@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { readRedirection, readSlots, slotOf } from './redis-slots.ts'
+import { readRedirection, readSlots, slotCount, slotOf, tagOf } from './redis-slots.ts'
 
 describe('slotOf', () => {
   it.each([
@@ -13,6 +13,14 @@ describe('slotOf', () => {
     ['{{foo}}', slotOf('{foo')],
   ])('is where Redis puts %j', (key, slot) => {
     expect(slotOf(key)).toBe(slot)
+  })
+})
+
+describe('tagOf', () => {
+  it('names every slot, each by another tag', () => {
+    const tags = Array.from({ length: slotCount }, (_, slot) => tagOf(slot))
+    expect(tags.map((tag) => slotOf(`x:{${tag}}:y`))).toEqual([...tags.keys()])
+    expect(new Set(tags).size).toBe(slotCount)
   })
 })
 

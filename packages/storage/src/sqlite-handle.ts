@@ -87,7 +87,7 @@ function createSqliteHandle(
   const selectMarker = database.prepare('SELECT value FROM meta WHERE name = ?')
   const upsertMeta = database.prepare(upsertMetaSql)
   const lastStartedAt = exchangeStart(database, options.now())
-  const floorAt = write(database, () => noteStart(database, options))
+  const floorAt = options.noticesStops ? write(database, () => noteStart(database, options.now())) : undefined
   if (options.syncAtClose) database.exec('PRAGMA synchronous = NORMAL')
 
   function read<T>(work: () => T): T {
@@ -189,11 +189,9 @@ function exchangeStart(database: DatabaseSync, now: number): number | undefined 
 }
 
 /** Until the stop of this start the file says that there was none. Returns the floor. */
-function noteStart(database: DatabaseSync, { noticesStops, now }: OpenOptions): number | undefined {
-  if (noticesStops) {
-    if (readMeta(database, 'stopped') === 'no') raiseFloor(database, now())
-    writeMeta(database, 'stopped', 'no')
-  }
+function noteStart(database: DatabaseSync, now: number): number | undefined {
+  if (readMeta(database, 'stopped') === 'no') raiseFloor(database, now)
+  writeMeta(database, 'stopped', 'no')
   const floorAt = readMeta(database, 'floor_at')
   return floorAt === undefined ? undefined : Number(floorAt)
 }

@@ -53,7 +53,7 @@ export type OpenOptions = {
    * settled is sure to last only after `close`.
    */
   syncAtClose?: boolean
-  /** For the process that settles in a SQLite file: after a stop of it that was not in order, its next start has a floor. */
+  /** For the process that settles in a SQLite file: its start after a stop that was not in order has a floor. */
   noticesStops?: boolean
   now: () => number
   randomBytes: (size: number) => Buffer
