@@ -36,7 +36,7 @@ describe.skipIf(locateRedisBinary() === undefined)('what Redis lets see of itsel
     ])
   })
 
-  it('warns of replicas that nobody waits for, and of waiting for more than there are', async () => {
+  it('warns of replicas that are not waited for, and of waiting for more than there are', async () => {
     const redis = await startRedisSentinel({ server: { appendOnly: true } })
     onTestFinished(redis.stop)
     const settle = (ackReplicas: number) => codesOf({ ...redis.settings, ackReplicas })

@@ -150,10 +150,11 @@ function replicaFinding(
       message: 'is more than a master has replicas: what has to be acknowledged is refused',
       remedy: 'give each master as many replicas, or set it lower',
     }
-  if (ackReplicas > 0 || !counts.some((replicas) => replicas > 0)) return undefined
+  if (!counts.some((replicas) => replicas > ackReplicas)) return undefined
   return {
     ...finding,
-    message: 'is 0 although there are replicas: a failover loses what was answered just before',
-    remedy: 'set it to 1',
+    message:
+      'is less than a master has replicas: one that has not acknowledged can take over, and loses what was answered',
+    remedy: 'set it to their number',
   }
 }

@@ -3,6 +3,7 @@ import {
   createTestCertificates,
   locateRedisBinary,
   redisSpeaksTls,
+  startRedis,
   startRedisSentinel,
   type RedisSentinel,
 } from '@herald/testing'
@@ -62,6 +63,15 @@ describe.skipIf(locateRedisBinary() === undefined)('a client behind Sentinels', 
     await expect.poll(() => tried(client)).toMatch(isAnswer)
     const answer = await count(client)
     expect(await askRedis(second, (admin) => admin.get('n'))).toBe(String(answer))
+  })
+
+  it('comes back when a master is announced while it is asking for it', async () => {
+    const hung = await startRedis()
+    onTestFinished(hung.stop)
+    hung.pause()
+    const client = await connect({ ...redis.settings, sentinels: [hung, ...redis.settings.sentinels] })
+    await redis.killMaster()
+    await expect.poll(() => tried(client), { timeout: failoverMs, interval: 20 }).toMatch(isAnswer)
   })
 
   it.skipIf(!redisSpeaksTls())('speaks TLS with the sentinels and with the master', async () => {

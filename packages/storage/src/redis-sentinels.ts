@@ -19,6 +19,15 @@ export function watchSentinels(
 ): SentinelWatch {
   const { sentinelUsername, sentinelPassword } = settings
   const failures = new Map<Redis, Error>()
+  let announced: string | undefined
+
+  function leaveUnlessAnnounced(): void {
+    const { remoteAddress, remotePort } = connection.stream
+    if (announced !== undefined && announced !== `${remoteAddress}:${remotePort}`) connection.disconnect(true)
+    // From here on the sentinels are asked.
+    announced = undefined
+  }
+
   const sentinels = settings.sentinels.map((address) => {
     const sentinel = new Redis({
       ...redisOptions(settings, name),
@@ -34,10 +43,14 @@ export function watchSentinels(
     })
     sentinel.on('message', (_channel: string, text: string) => {
       const [master, , , host, port] = text.split(' ')
-      if (master === settings.master && !isConnectedTo(connection, host, port)) connection.disconnect(true)
+      if (master !== settings.master) return
+      announced = `${host}:${port}`
+      // One that is still asking for the master would end for good.
+      if (connection.status === 'ready') leaveUnlessAnnounced()
     })
     return sentinel
   })
+  connection.on('ready', leaveUnlessAnnounced)
   connection.once('connecting', () => {
     for (const sentinel of sentinels) sentinel.connect().catch(() => {})
   })
@@ -52,7 +65,3 @@ export function watchSentinels(
 }
 
 const unknownMaster = Object.assign(new Error('no sentinel knows the master'), { code: 'UNKNOWN_MASTER' })
-
-function isConnectedTo({ stream }: Redis, host: string | undefined, port: string | undefined): boolean {
-  return stream?.remoteAddress === host && String(stream?.remotePort) === port
-}
