@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { startRedis } from '@herald/testing'
 import { baseEnv, startTotp, temporaryFolder } from './service-harness.ts'
 
@@ -67,6 +68,44 @@ export async function fillWithHalfRequests(count: number) {
     const answers = await Promise.all(sockets.map((socket) => exchange(socket, half)))
     const afterwards = (await caller.verify('second', '123456')).status
     return { whileFull, completed: tallyStatuses(answers), afterwards }
+  } finally {
+    for (const socket of sockets) socket.destroy()
+    await service.stop()
+    folder.remove()
+  }
+}
+
+/** Opens so many connections, and asks over one of those that stay; then lets them go and asks over a new one. */
+export async function crowd(count: number) {
+  const folder = temporaryFolder()
+  const service = await startTotp({
+    SQLITE_PATH: join(folder.path, 'totp.sqlite'),
+    NODE_OPTIONS: asInContainer,
+  })
+  const sockets: Socket[] = []
+  const left = () => sockets.filter((socket) => !socket.destroyed)
+  try {
+    // Not more at once than the system lets wait for being accepted.
+    while (sockets.length < count) {
+      const more = await Promise.all(Array.from({ length: 250 }, () => open(service.port)))
+      // Paused, they would not see their end.
+      for (const socket of more) sockets.push(socket.on('error', () => socket.destroy()).resume())
+    }
+    await untilTrue(async () => {
+      await delay(20)
+      return left().length <= 8192
+    })
+    const answer = await exchange(left()[0]!, 'GET /livez HTTP/1.1\r\nHost: a\r\n\r\n')
+    const stayed = left().length
+    for (const socket of sockets) socket.destroy()
+    const live = () => fetch(`${service.url}/livez`).catch(() => ({ status: 0 }))
+    await untilServing(live)
+    return {
+      open: stayed,
+      served: Number(answer.slice(9, 12)),
+      servedAfterwards: (await live()).status,
+      peakMebibytes: peakMebibytes(service.pid),
+    }
   } finally {
     for (const socket of sockets) socket.destroy()
     await service.stop()
