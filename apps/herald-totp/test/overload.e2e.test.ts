@@ -3,7 +3,7 @@ import { fillWithHalfRequests } from './overload.ts'
 
 describe('a service that has all the requests it takes on', () => {
   it('turns the next one away in the shape of the contract, answers probes, and serves again at once', async () => {
-    const { whileFull, completed, afterwards } = await fillWithHalfRequests(1024)
+    const { whileFull, recovered } = await fillWithHalfRequests(1024)
     const { verify, livez, readyz, retryAfter } = whileFull
     expect(verify).toEqual({
       status: 503,
@@ -16,7 +16,6 @@ describe('a service that has all the requests it takes on', () => {
       },
     })
     expect({ retryAfter, livez, readyz }).toEqual({ retryAfter: '1', livez: 200, readyz: 200 })
-    expect(completed).toEqual({ 401: 1024 })
-    expect(afterwards).toBe(401)
+    expect(recovered).toBeLessThan(5_000)
   })
 })

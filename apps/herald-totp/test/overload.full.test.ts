@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { overload } from './overload.ts'
+import { crowd, overload } from './overload.ts'
 
 describe('5,000 verifies at once while Redis hangs', () => {
   it('stay within the memory of a small container, and cost no connection', async () => {
@@ -14,5 +14,16 @@ describe('5,000 verifies at once while Redis hangs', () => {
     expect(open).toBe(5000)
     expect(peakMebibytes).toBeLessThan(256)
     expect(recovered).toBeLessThan(1500)
+  })
+})
+
+describe('more connections than there is room for', () => {
+  it('end at once, the others being served, and are taken again when others have gone', async () => {
+    const { open, served, servedAfterwards, peakMebibytes } = await crowd(9_000)
+    console.log(JSON.stringify({ open, peakMebibytes }))
+    expect(open).toBe(8192)
+    expect(served).toBe(200)
+    expect(servedAfterwards).toBe(200)
+    expect(peakMebibytes).toBeLessThan(256)
   })
 })

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { startRedis } from '@herald/testing'
 import { baseEnv, startTotp, temporaryFolder } from './service-harness.ts'
 
@@ -46,7 +47,7 @@ export async function overload({ width }: { width: number }) {
   }
 }
 
-/** Fills the service with requests whose bodies are half there, asks, then sends the other halves. */
+/** Fills the service with requests whose bodies are half there, asks, and hangs up. */
 export async function fillWithHalfRequests(count: number) {
   const folder = temporaryFolder()
   const service = await startTotp({ SQLITE_PATH: join(folder.path, 'totp.sqlite') })
@@ -54,8 +55,7 @@ export async function fillWithHalfRequests(count: number) {
   const sockets = await Promise.all(Array.from({ length: count }, () => open(port)))
   const status = async (path: string) => (await fetch(url + path)).status
   try {
-    for (const [n, socket] of sockets.entries())
-      socket.write(requestOf(`subject-${n}`).slice(0, -half.length))
+    for (const [n, socket] of sockets.entries()) socket.write(requestOf(`subject-${n}`).slice(0, -5))
     await untilTrue(async () => (await underWay(url)) > count)
     const refused = await fetch(`${url}/v1/verify`, { method: 'POST', body: '{}' })
     const whileFull = {
@@ -64,9 +64,47 @@ export async function fillWithHalfRequests(count: number) {
       livez: await status('/livez'),
       readyz: await status('/readyz'),
     }
-    const answers = await Promise.all(sockets.map((socket) => exchange(socket, half)))
-    const afterwards = (await caller.verify('second', '123456')).status
-    return { whileFull, completed: tallyStatuses(answers), afterwards }
+    for (const socket of sockets) socket.destroy()
+    const recovered = await untilServing(() => caller.status('a'))
+    return { whileFull, recovered }
+  } finally {
+    for (const socket of sockets) socket.destroy()
+    await service.stop()
+    folder.remove()
+  }
+}
+
+/** Opens so many connections, and asks over one of those that stay; then lets them go and asks over a new one. */
+export async function crowd(count: number) {
+  const folder = temporaryFolder()
+  const service = await startTotp({
+    SQLITE_PATH: join(folder.path, 'totp.sqlite'),
+    NODE_OPTIONS: asInContainer,
+  })
+  const sockets: Socket[] = []
+  const left = () => sockets.filter((socket) => !socket.destroyed)
+  try {
+    // Not more at once than the system lets wait for being accepted.
+    while (sockets.length < count) {
+      const more = await Promise.all(Array.from({ length: 250 }, () => open(service.port)))
+      // Paused, they would not see their end.
+      for (const socket of more) sockets.push(socket.on('error', () => socket.destroy()).resume())
+    }
+    await untilTrue(async () => {
+      await delay(20)
+      return left().length <= 8192
+    })
+    const answer = await exchange(left()[0]!, 'GET /livez HTTP/1.1\r\nHost: a\r\n\r\n')
+    const stayed = left().length
+    for (const socket of sockets) socket.destroy()
+    const live = () => fetch(`${service.url}/livez`).catch(() => ({ status: 0 }))
+    await untilServing(live)
+    return {
+      open: stayed,
+      served: Number(answer.slice(9, 12)),
+      servedAfterwards: (await live()).status,
+      peakMebibytes: peakMebibytes(service.pid),
+    }
   } finally {
     for (const socket of sockets) socket.destroy()
     await service.stop()
@@ -83,9 +121,6 @@ async function underWay(url: string): Promise<number> {
 async function untilTrue(isTrue: () => Promise<boolean>): Promise<void> {
   while (!(await isTrue()));
 }
-
-/** The end of each request. */
-const half = '56"}'
 
 async function open(port: number): Promise<Socket> {
   const socket = connect(port, '127.0.0.1').setEncoding('utf8')

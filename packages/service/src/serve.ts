@@ -111,6 +111,7 @@ function watchPressure(
 ): NodeJS.Timeout {
   let [seen, connections] = [0, 0]
   server.on('drop', () => (connections += 1))
+  // Twice as long as between two looks for slow clients, so that one of these falls into the time of pressure.
   return setInterval(
     () => {
       const requests = admission.refused() - seen
@@ -120,7 +121,6 @@ function watchPressure(
       if (isPressed) logger.warn({ event: 'overloaded', requests, connections }, 'there was too much to do')
       seen += requests
       connections = 0
-      // Whatever pressure was seen lasts for two looks at slow clients, so that one happens for certain.
     },
     2 * checkMs(timeouts),
   ).unref()
