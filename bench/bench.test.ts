@@ -80,8 +80,9 @@ describe('the benchmark', () => {
   })
 
   it('takes the memory of a service at work', async () => {
-    const { looks, peakMib } = await watchMemory(laboratory, { total: 100, subjects: 40 })
+    const { looks, peakMib, expected } = await watchMemory(laboratory, { total: 100, subjects: 40 })
     expect(looks.at(-1)?.requests).toBeGreaterThanOrEqual(100)
+    expect(expected).toBe(looks.at(-1)?.requests)
     expect(lastQuarters(looks).fourth).toBeLessThanOrEqual(peakMib)
   })
 
