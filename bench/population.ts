@@ -103,11 +103,11 @@ export function createPopulation(port: number): Population {
     async enrol(count, connections) {
       const first = members.length
       const { load, enrolled } = await enrolAll(port, { first, count, connections })
-      members.push(...enrolled)
+      for (const member of enrolled) members.push(member)
       return load
     },
     adopt(accounts) {
-      members.push(...accounts.map((account) => ({ ...account, usedStep: 0 })))
+      for (const account of accounts) members.push({ ...account, usedStep: 0 })
     },
     async prepare(mode, { requests: count, connections, rate }) {
       return {
