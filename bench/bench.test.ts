@@ -40,7 +40,7 @@ function expectSound(rows: readonly Row[]): void {
   }
 }
 
-describe('the benchmark', () => {
+describe('the benchmark', { timeout: 60_000 }, () => {
   it('measures every call of herald-totp on both stores', async () => {
     const report = await benchTotp(laboratory, {
       rounds: 1,
