@@ -105,21 +105,24 @@ async function openLoop(
   rate: number,
   judge: Judge,
 ): Promise<number> {
-  const intervalMs = 1000 / rate
   const free = [...connections]
   const due: number[] = []
   const { promise, resolve } = Promise.withResolvers<number>()
+  const hrtimeAhead = Number(process.hrtime.bigint()) / 1e6 - performance.now()
+  let startedAt: number | undefined
+  let next = 0
   let left = requests.length
-  let startedAt = Number.NaN
 
   function sendDue(): void {
     while (due.length > 0 && free.length > 0) {
-      const index = due.shift() ?? 0
+      const index = next
+      const dueAt = due.shift() ?? 0
       const connection = free.pop()
+      next += 1
       connection?.send(requests[index] ?? Buffer.alloc(0), (answer) => {
-        judge(index, startedAt + index * intervalMs, answer)
+        judge(index, dueAt, answer)
         left -= 1
-        if (left === 0) resolve(startedAt)
+        if (left === 0) resolve(startedAt ?? 0)
         free.push(connection)
         sendDue()
       })
@@ -127,11 +130,12 @@ async function openLoop(
   }
 
   const metronome = new Worker(join(import.meta.dirname, 'metronome.ts'), {
-    workerData: { intervalMs, ticks: requests.length },
+    workerData: { intervalMs: 1000 / rate, ticks: requests.length },
   })
-  metronome.on('message', (tick: number) => {
-    if (tick === 0) startedAt = performance.now()
-    due.push(tick)
+  metronome.on('message', (tickAt: number) => {
+    const dueAt = tickAt - hrtimeAhead
+    startedAt ??= dueAt
+    due.push(dueAt)
     sendDue()
   })
   return promise

@@ -1,12 +1,14 @@
-/** A thread that says every so many milliseconds which tick it is: Node's own timers come up to a millisecond late. */
+/** A thread that tells when each tick was due, on the clock of `process.hrtime`: Node's own timers come up to a millisecond late. */
 import { parentPort, workerData } from 'node:worker_threads'
 
 const { intervalMs, ticks } = workerData as { intervalMs: number; ticks: number }
 const never = new Int32Array(new SharedArrayBuffer(4))
-const startedAt = performance.now()
+const now = () => Number(process.hrtime.bigint()) / 1e6
+const startedAt = now()
 
 for (let tick = 0; tick < ticks; tick += 1) {
-  const waitMs = startedAt + tick * intervalMs - performance.now()
+  const dueAt = startedAt + tick * intervalMs
+  const waitMs = dueAt - now()
   if (waitMs > 0) Atomics.wait(never, 0, 0, waitMs)
-  parentPort?.postMessage(tick, [])
+  parentPort?.postMessage(dueAt, [])
 }

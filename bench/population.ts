@@ -103,11 +103,11 @@ export function createPopulation(port: number): Population {
     async enrol(count, connections) {
       const first = members.length
       const { load, enrolled } = await enrolAll(port, { first, count, connections })
-      members.push(...enrolled)
+      for (const member of enrolled) members.push(member)
       return load
     },
     adopt(accounts) {
-      members.push(...accounts.map((account) => ({ ...account, usedStep: 0 })))
+      for (const account of accounts) members.push({ ...account, usedStep: 0 })
     },
     async prepare(mode, { requests: count, connections, rate }) {
       return {
@@ -164,13 +164,17 @@ async function enrolOne(connection: Connection, subject: string): Promise<Member
   }
   const started = await post('/v1/enroll/start', { subject, label: `${subject}@example.net` })
   const secret = secretOf(started)
-  // The code of the step before, so that the one of this step is still to be used.
-  const step = stepAt(Date.now()) - 1
+  const step = confirmingStep(Date.now())
   await post('/v1/enroll/confirm', {
     enroll_id: started['enroll_id'],
     code: codeOf({ subject, secret }, step),
   })
   return { subject, secret, usedStep: step }
+}
+
+/** The step before this one, so that the code of this one is still to be used, unless it is about to be too old. */
+function confirmingStep(now: number): number {
+  return millisecondsToNextStep(now) > 5000 ? stepAt(now) - 1 : stepAt(now)
 }
 
 /** Unless it is told to, the original gives the secret within the URI alone. */

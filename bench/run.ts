@@ -73,7 +73,7 @@ const measurements: Record<Part, (laboratory: Laboratory) => Promise<string>> = 
   costs: () => Promise.resolve(benchCosts({ repeatMs: 100 })),
   steady: (laboratory) => benchSteady(laboratory, { total: Number(values.total), subjects: 30_000 }),
   growth: (laboratory) =>
-    benchGrowth(laboratory, { few: 1000, many: Number(values['subjects-max']), rounds: 9, requests: 1000 }),
+    benchGrowth(laboratory, { few: 1000, many: Number(values['subjects-max']), rounds, requests: 1000 }),
 }
 
 function peer(variable: string): { peer?: string } {
