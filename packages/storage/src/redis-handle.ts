@@ -1,16 +1,15 @@
-import type { Redis } from 'ioredis'
 import { createMarkerGuard, type Marker } from './marker.ts'
 import { onceASecond } from './once-a-second.ts'
 import { acknowledgedScript } from './redis-acknowledgement.ts'
 import { createRedisClient, type RedisClient } from './redis-client.ts'
+import { createRedisClients, type RedisClients } from './redis-clients.ts'
 import { redisCause } from './redis-fault.ts'
-import { createRedisLink, type RedisLink } from './redis-link.ts'
 import { adoptMarker, confirmMarkers, markerKeys, type MarkerKeys } from './redis-marker.ts'
-import { createRecognition } from './redis-recognition.ts'
+import { createRecognition, type Recognise } from './redis-recognition.ts'
 import { createRunner, type Run } from './redis-runner.ts'
 import { createScripts, type Call } from './redis-script.ts'
 import type { RedisHandle, Script } from './store-handle.ts'
-import type { OpenOptions, RedisSettings, StoreLogger } from './store-settings.ts'
+import type { OpenOptions, RedisSettings } from './store-settings.ts'
 import { StoreRefused, StoreUnavailable } from './store-unavailable.ts'
 
 /** Refused like any other write, and leaves nothing. */
@@ -21,17 +20,16 @@ redis.call('DEL', KEYS[1])
 
 /** Connects and adopts or writes the marker; StoreUnavailable when Redis does not answer, StoreRefused when it must not be used. */
 export async function openRedis(settings: RedisSettings, options: OpenOptions): Promise<RedisHandle> {
-  const parts = createClients(settings, options)
-  const { clients } = parts
+  const clients = createRedisClients(settings, options)
   const keys = markerKeys(settings, options)
   try {
-    await Promise.all(clients.map((client) => client.connect()))
-    const marker = await adoptMarker(clients[0], keys, options)
-    const handle = createRedisHandle(parts, keys, marker, options)
+    await clients.connect()
+    const marker = await adoptMarker(clients.quick, keys, options)
+    const handle = createRedisHandle(clients, keys, marker, options)
     await handle.ping()
     return handle
   } catch (error) {
-    await closeAll(clients)
+    await clients.close()
     return unavailable(error)
   }
 }
@@ -49,105 +47,81 @@ export async function confirmRedisMarker(settings: RedisSettings, options: OpenO
   }
 }
 
-type Parts = {
-  clients: Clients
-  linkOf: (connection: Redis) => RedisLink
-  /** Grows when a connection is made or lost. */
-  changes: () => number
-}
-
-/** What the first client says of Redis need not be said twice. */
-const silent: StoreLogger = { debug() {}, info() {}, warn() {}, error() {} }
-
-/** The second does, on connections of its own, what others must not wait behind. */
-type Clients = readonly [RedisClient, RedisClient]
-
-function createClients(settings: RedisSettings, { service, logger }: OpenOptions): Parts {
-  const links = new WeakMap<Redis, RedisLink>()
-  let changes = 0
-  const create = (report: StoreLogger) =>
-    createRedisClient(settings, {
-      name: service,
-      logger: report,
-      onConnection(connection) {
-        links.set(connection, createRedisLink(connection, logger))
-        changes++
-        connection.on('close', () => changes++)
-      },
-    })
-  function linkOf(connection: Redis): RedisLink {
-    const link = links.get(connection)
-    if (!link) throw new Error('not a connection of ours')
-    return link
-  }
-  return { clients: [create(logger), create(silent)], linkOf, changes: () => changes }
-}
-
 function createRedisHandle(
-  { clients, linkOf, changes }: Parts,
+  clients: RedisClients,
   keys: MarkerKeys,
   marker: Marker,
   options: OpenOptions,
 ): RedisHandle {
-  const [client, patient] = clients
+  const { quick, patient, linkOf } = clients
   const scripts = createScripts(options.randomBytes)
   const guard = createMarkerGuard(marker, options)
   const recognise = createRecognition({ ...options, linkOf, scripts, guard })
-  const run = createRunner({ client, linkOf, recognise })
+  const run = createRunner({ client: quick, linkOf, recognise })
   const runPatiently = createRunner({ client: patient, linkOf, recognise })
-
-  /** Every master is ours, and the replies before this one on its connection were those that were asked for. */
-  async function vouch(): Promise<void> {
-    const slots = await client.slots()
-    await Promise.all(slots.flatMap((slot) => clients.map((each) => recognise(each, keys.ofSlot(slot)))))
-  }
-
-  function prepare(through: Run, call: Call): Script {
-    return (hashKeys, args) => {
-      const markerKey = keys.beside(hashKeys[0] ?? '')
-      return through(markerKey, (link, { text, floorAt }) =>
-        call(link, [...hashKeys, markerKey], [...args, floorAt ?? '', text]),
-      ).catch(unavailable)
-    }
-  }
-
-  async function readHash(key: string): Promise<readonly string[]> {
-    const reply = await run(keys.beside(key), (link) => link.send('HGETALL', [key]))
-    if (Array.isArray(reply)) return reply as string[]
-    await recognise(client, keys.beside(key))
-    throw new StoreUnavailable('Redis gave no hash')
-  }
-
-  async function runMarked<T>(operation: (through: RedisClient) => Promise<T>): Promise<T> {
-    await vouch()
-    const before = changes()
-    const answer = await operation(client)
-    await vouch()
-    if (changes() !== before) throw new StoreUnavailable('a connection to Redis was lost')
-    return answer
-  }
-
-  const probe = prepare(run, scripts.marked(probeLua))
+  const script = (lua: string) => prepare(run, keys, scripts.marked(lua))
+  const vouch = () => recogniseAll(clients, keys, recognise)
+  const probe = script(probeLua)
   return {
     engine: 'redis',
     keyPrefix: options.keyPrefix ?? '',
-    client,
-    script: (lua) => prepare(run, scripts.marked(lua)),
+    client: quick,
+    script,
     acknowledgedScript: (lua) =>
-      prepare(runPatiently, acknowledgedScript(scripts, lua, client.settings.ackReplicas)),
-    readHash: (key) => readHash(key).catch(unavailable),
-    runMarked: (operation) => runMarked(operation).catch(unavailable),
+      prepare(runPatiently, keys, acknowledgedScript(scripts, lua, quick.settings.ackReplicas)),
+    readHash: (key) => readHash({ run, keys, vouch }, key).catch(unavailable),
+    runMarked: (operation) => runBetween(clients, vouch, operation).catch(unavailable),
     ping: () => vouch().catch(unavailable),
     probeWrite: onceASecond(async () => {
-      const slots = await client.slots().catch(unavailable)
+      const slots = await quick.slots().catch(unavailable)
       await Promise.all(slots.map((slot) => probe([`${keys.ofSlot(slot)}:probe`], [])))
     }, options.now),
-    close: () => closeAll(clients),
+    close: () => clients.close(),
   }
 }
 
-async function closeAll(clients: Clients): Promise<void> {
-  await Promise.all(clients.map((client) => client.close()))
+/** Every master is ours, and the replies before this one on its connection were those that were asked for. */
+async function recogniseAll(
+  { quick, patient }: RedisClients,
+  keys: MarkerKeys,
+  recognise: Recognise,
+): Promise<void> {
+  const slots = await quick.slots()
+  await Promise.all(
+    slots.flatMap((slot) => [quick, patient].map((client) => recognise(client, keys.ofSlot(slot)))),
+  )
+}
+
+function prepare(run: Run, keys: MarkerKeys, call: Call): Script {
+  return (hashKeys, args) => {
+    const markerKey = keys.beside(hashKeys[0] ?? '')
+    return run(markerKey, (link, { text, floorAt }) =>
+      call(link, [...hashKeys, markerKey], [...args, floorAt ?? '', text]),
+    ).catch(unavailable)
+  }
+}
+
+async function readHash(
+  { run, keys, vouch }: { run: Run; keys: MarkerKeys; vouch: () => Promise<void> },
+  key: string,
+): Promise<readonly string[]> {
+  const reply = await run(keys.beside(key), (link) => link.send('HGETALL', [key]))
+  if (Array.isArray(reply)) return reply as string[]
+  await vouch()
+  throw new StoreUnavailable('Redis gave no hash')
+}
+
+async function runBetween<T>(
+  { quick, changes }: RedisClients,
+  vouch: () => Promise<void>,
+  operation: (client: RedisClient) => Promise<T>,
+): Promise<T> {
+  await vouch()
+  const before = changes()
+  const answer = await operation(quick)
+  await vouch()
+  if (changes() !== before) throw new StoreUnavailable('a connection to Redis was lost')
+  return answer
 }
 
 /** ioredis' errors carry the command's arguments, and so may their text; what leaves here names the cause alone. */
