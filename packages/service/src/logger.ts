@@ -20,7 +20,7 @@ const hidden = [
  * it by `exit` or by an uncaught error. Two of them would tear each other's lines.
  */
 export function openStandardOutput(): ReturnType<typeof destination> {
-  return destination({ dest: 1, sync: false, minLength: 12_288, periodicFlush: 100 })
+  return destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 100 })
 }
 
 /** JSON lines, on standard output unless there is another destination. */
