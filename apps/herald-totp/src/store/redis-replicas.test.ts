@@ -17,8 +17,10 @@ describe.skipIf(locateRedisBinary() === undefined)(
       master = await startRedis({ args: ['--repl-diskless-sync-delay', '0'] })
       replica = await startRedis({ args: ['--replicaof', master.host, String(master.port)] })
       store = await openedBy({ ...redisSettings(master.url), ackReplicas: 1 }).open()
+      let attempt = 0
+      // A confirm that is unavailable may have landed, and its subject cannot enrol again.
       const confirmed = async () => {
-        const enrollment = newEnrollment('nobody')
+        const enrollment = newEnrollment(`nobody ${++attempt}`)
         await store.createEnrollment(enrollment, start)
         return store.settleEnrollment(enrollment.id, rightCode(enrollment), start).catch(() => 'unavailable')
       }
