@@ -77,11 +77,13 @@ function refuseDisguise({ path, query, headers }: Signed): void {
 
 function signedRequest(c: Context<ServiceEnv>) {
   const remoteAddress = c.env?.incoming?.socket.remoteAddress
+  const parsed = c.env?.incoming?.headers
   return {
     method: c.req.method,
     ...requestTarget(c),
-    headers: (name: string) => c.req.header(name),
-    headerNames: () => c.req.raw.headers.keys(),
+    // As Node parsed them where there is a socket: to ask the context costs four times as much, and there are ten to ask.
+    headers: (name: string) => (parsed ? (parsed[name] as string | undefined) : c.req.header(name)),
+    headerNames: () => (parsed ? Object.keys(parsed) : c.req.raw.headers.keys()),
     body: c.get('body'),
     ...(remoteAddress !== undefined && { remoteAddress }),
   }

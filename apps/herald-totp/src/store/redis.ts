@@ -32,7 +32,8 @@ import { subjectTag, tagOfEnrollmentId } from './subject-tag.ts'
 
 type Scripts = ReturnType<typeof prepareScripts>
 type Keys = ReturnType<typeof createKeys>
-type Fields = Readonly<Record<string, string>>
+/** A hash as it was read. No object: names that are another's ids would make V8 keep a shape for each. */
+type Fields = ReadonlyMap<string, string>
 type Deps = { handle: RedisHandle; scripts: Scripts; keys: Keys; options: StoreOptions }
 
 const credentialField = 'credential:'
@@ -159,7 +160,7 @@ function activationArguments(
 
 async function findSubject({ handle, keys }: Deps, subject: string): Promise<SubjectRecord | undefined> {
   const fields = toFields(await handle.readHash(keys.subject(subjectTag(subject))))
-  if (fields['subject'] === subject || Object.keys(fields).length === 0) return toSubject(fields)
+  if (fields.get('subject') === subject || fields.size === 0) return toSubject(fields)
   // The reply to another call, which this finds out.
   await handle.ping()
   throw damaged()
@@ -222,19 +223,19 @@ async function status(
   const answer = await scripts.status([keys.subject(tag), keys.used(tag)], [])
   const [record, used] = (answer as [string[], string[]]).map(toFields) as [Fields, Fields]
   const found = toSubject(record)
-  if (found === undefined && Object.keys(used).length > 0) throw damaged()
+  if (found === undefined && used.size > 0) throw damaged()
   if (found === undefined) return undefined
-  const wait = waitMs(failuresAt(readFailures(used['failures']), now), 'totp', options.policy, now)
+  const wait = waitMs(failuresAt(readFailures(used.get('failures')), now), 'totp', options.policy, now)
   return {
     credentials: found.credentials.map((credential) => describeCredential(credential, used)),
-    backupCodesRemaining: slotsLeft(used['slots']),
+    backupCodesRemaining: slotsLeft(used.get('slots')),
     ...(wait > 0 ? { lockedUntil: now + wait } : {}),
   }
 }
 
 function describeCredential(credential: Credential, used: Fields): Status['credentials'][number] {
   const { id, algorithm, digits, periodSeconds, label, createdAt } = credential
-  const lastUsedAt = used[`at:${id}`]
+  const lastUsedAt = used.get(`at:${id}`)
   const description = { id, algorithm, digits, periodSeconds, label, createdAt }
   return lastUsedAt === undefined ? description : { ...description, lastUsedAt: Number(lastUsedAt) }
 }
@@ -264,20 +265,19 @@ function readFailures(text: string | undefined): Failures {
 }
 
 function toFields(reply: readonly string[]): Fields {
-  const fields: Record<string, string> = {}
-  for (let at = 0; at < reply.length; at += 2) fields[String(reply[at])] = String(reply[at + 1])
+  const fields = new Map<string, string>()
+  for (let at = 0; at < reply.length; at += 2) fields.set(String(reply[at]), String(reply[at + 1]))
   return fields
 }
 
 function toSubject(fields: Fields): SubjectRecord | undefined {
-  const names = Object.keys(fields)
-  if (names.length === 0) return undefined
-  const version = Number(fields['version'])
+  if (fields.size === 0) return undefined
+  const version = Number(fields.get('version'))
   if (!Number.isSafeInteger(version)) throw damaged()
-  const credentials = names
-    .filter((name) => name.startsWith(credentialField))
-    .map((name) => parseCredential(fields[name] ?? ''))
+  const credentials = [...fields]
+    .filter(([name]) => name.startsWith(credentialField))
+    .map(([, text]) => parseCredential(text))
     .toSorted(byAge)
-  const { backupSet } = fields
+  const backupSet = fields.get('backupSet')
   return { version, credentials, ...(backupSet === undefined ? {} : { backupSet }) }
 }
