@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -105,7 +105,7 @@ async function startSink(
   const tls = security === 'plain' ? 'none' : 'starttls'
   const profile = JSON.stringify({ tls, delayMs: 0, resumes: true, ...certificate })
   const file = join(import.meta.dirname, '../apps/herald-smtp/bench/sink.ts')
-  const child = spawn(process.execPath, [file, profile], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const [port] = (await once(child.stdout, 'data')) as [Buffer]
-  return { port: Number(port), stop: () => void child.kill() }
+  const child = fork(file, [profile])
+  const [port] = (await once(child, 'message')) as [number]
+  return { port, stop: () => void child.kill() }
 }
