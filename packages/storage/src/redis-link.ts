@@ -61,8 +61,9 @@ export function createRedisLink(connection: Redis, logger: StoreLogger): RedisLi
     sentByLook = [sent, ...sentByLook.slice(0, looks - 1)]
   }
 
+  /** The first command goes out at once; what comes while its reply is awaited goes out together. */
   function gather(): void {
-    if (isGathering) return
+    if (isGathering || answered === sent) return
     // There is none before the first connection.
     const stream = connection.stream as Redis['stream'] | undefined
     isGathering = true
