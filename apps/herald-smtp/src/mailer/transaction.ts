@@ -47,9 +47,11 @@ export function beginTransaction(
   const timer = createStepTimer(Math.min(time.firstReplyMs, time.handOverMs, time.ms), () => fail('timeout'))
   let refused: FailedAttempt | undefined
   let isHandedOver = false
+  let verdict: NodeJS.Immediate | undefined
 
   function settle(outcome: Outcome): void {
     timer.stop()
+    clearImmediate(verdict)
     phases.end()
     deps.settle(outcome)
   }
@@ -88,6 +90,13 @@ export function beginTransaction(
     socket.write(isHandedOver ? formatBody(raw) : nothing, 'latin1')
   }
 
+  /** Of TLS it is told a moment late that the dot has left; whatever happens until then leaves the reply in doubt. */
+  function hearVerdict(reply: string): void {
+    if (verdict) return fail('connection')
+    if (socket.writableLength === 0) return conclude(reply)
+    verdict = setImmediate(conclude, reply)
+  }
+
   /** A refusal that overtakes the dot counts, but what is left of the message must not be read as commands. */
   function conclude(reply: string): void {
     const isEarly = socket.writableLength > 0
@@ -103,7 +112,7 @@ export function beginTransaction(
   return {
     hear(reply, isLast) {
       const phase = phases.current()
-      if (phase === 'body') return conclude(reply)
+      if (phase === 'body') return hearVerdict(reply)
       timer.putOff(Math.min(time.handOverMs, time.ms))
       const codes = parseReply(reply)
       const code = codes?.code ?? 0
