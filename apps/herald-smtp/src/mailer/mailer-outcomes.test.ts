@@ -119,6 +119,14 @@ describe.each([
     },
   )
 
+  it.each(['550-no\r\n250 ok\r\n', '550 no\r\n250 ok\r\n', '550 no\r\n250 o'])(
+    'is unknown when the refusal after the dot is %j, which contradicts itself',
+    async (raw) => {
+      const { attempt } = await sendOverStarttls(extensions, 'body', { raw })
+      expect(attempt).toEqual({ upstream: 'primary', outcome: 'unknown', phase: 'body', cause: 'connection' })
+    },
+  )
+
   it('is accepted whatever the server does with QUIT', async () => {
     const { attempt, accepted } = await sendOverStarttls(extensions, 'quit', 'drop')
     expect(attempt).toEqual({ upstream: 'primary', outcome: 'accepted', responseId: '4TEST1234' })

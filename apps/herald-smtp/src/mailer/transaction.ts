@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 
 import type { FailedAttempt, OutgoingMessage, Phase } from './mailer.ts'
-import { isAcceptance, parseQueueId, parseReply, type Offer, type ReplyCodes } from './reply-text.ts'
+import { parseQueueId, parseReply, type Offer, type ReplyCodes } from './reply-text.ts'
 import { createStepTimer } from './step-timer.ts'
 import { formatBody, formatEnvelope } from './wire-format.ts'
 
@@ -91,19 +91,22 @@ export function beginTransaction(
   }
 
   /** Of TLS it is told a moment late that the dot has left; whatever happens until then leaves the reply in doubt. */
-  function hearVerdict(reply: string): void {
+  function hearVerdict(reply: string, isLast: boolean): void {
     if (verdict) return fail('connection')
-    if (socket.writableLength === 0) return conclude(reply)
-    verdict = setImmediate(conclude, reply)
+    if (socket.writableLength === 0) return conclude(reply, isLast)
+    verdict = setImmediate(conclude, reply, isLast)
   }
 
-  /** A refusal that overtakes the dot counts, but what is left of the message must not be read as commands. */
-  function conclude(reply: string): void {
+  /**
+   * A refusal counts if it is all that was said, also when it overtakes the dot; but then what is left of the message must
+   * not be read as commands.
+   */
+  function conclude(reply: string, isLast: boolean): void {
     const isEarly = socket.writableLength > 0
     if (refused) return settle(refused)
-    if (isAcceptance(reply) && !isEarly) return settle(accepted(parseQueueId(reply)))
     const codes = parseReply(reply)
-    if (codes === undefined || codes.code < 400) return fail('connection')
+    if (codes?.code === 250 && !isEarly) return settle(accepted(parseQueueId(reply)))
+    if (codes === undefined || codes.code < 400 || !isLast) return fail('connection')
     const outcome = { outcome: 'not_sent', phase: 'body', cause: 'reply', ...codes } as const
     return codes.code === 421 || isEarly ? leave(outcome) : settle(outcome)
   }
@@ -112,7 +115,7 @@ export function beginTransaction(
   return {
     hear(reply, isLast) {
       const phase = phases.current()
-      if (phase === 'body') return hearVerdict(reply)
+      if (phase === 'body') return hearVerdict(reply, isLast)
       timer.putOff(Math.min(time.handOverMs, time.ms))
       const codes = parseReply(reply)
       const code = codes?.code ?? 0
