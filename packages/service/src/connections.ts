@@ -79,7 +79,8 @@ export function createConnections(deps: {
     accepted: (socket) => {
       const peer = peerOf(socket)
       open.set(peer, socket)
-      socket.once('close', () => open.delete(peer))
+      // The client may take its port again before the end of the earlier connection is heard of here.
+      socket.once('close', () => open.get(peer) === socket && open.delete(peer))
     },
     queue: (outgoing) => {
       const { req } = outgoing
