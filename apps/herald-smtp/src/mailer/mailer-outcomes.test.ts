@@ -286,7 +286,7 @@ describe('a message', () => {
 
   it('to an international address is not_sent where SMTPUTF8 is not offered', async () => {
     const server = await serverFor({ extensions: ['8BITMIME'] })
-    const message = messageTo('jürgen@example.com', { smtpUtf8: true })
+    const message = messageTo('jürgen@example.com')
     const attempt = await mailerFor(server).send(message, within(1_000))
     expect(attempt).toMatchObject({ outcome: 'not_sent', phase: 'mail', cause: 'address' })
     expect(server.count('MAIL')).toBe(0)
@@ -294,7 +294,7 @@ describe('a message', () => {
 
   it('to an international address says SMTPUTF8 where it is offered', async () => {
     const server = await serverFor()
-    const message = messageTo('jürgen@example.com', { smtpUtf8: true })
+    const message = messageTo('jürgen@example.com')
     const attempt = await mailerFor(server).send(message, within(1_000))
     expect(attempt.outcome).toBe('accepted')
     expect(server.messages[0]).toMatchObject({
