@@ -55,7 +55,7 @@ export function parseQueueId(text: string): string | undefined {
   return undefined
 }
 
-/** Reads an EHLO reply; after HELO, or anything else, nothing is offered. */
+/** Reads what the lines after the first offer; a reply to HELO must not have any (RFC 5321 section 3.2). */
 export function parseOffer(text: string): Offer {
   const keywords = new Map(
     text
