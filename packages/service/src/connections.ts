@@ -12,10 +12,10 @@ export type Connections = {
    */
   queue: (outgoing: ServerResponse) => void
   /**
-   * The answer that a connection may still give once nothing further on it can be read: to its newest whole request, or
-   * to the one that is being carried out.
+   * Nothing further can be read on a connection: a request on it that waits and has not come whole is given up. Returns
+   * the newest answer that is owed still.
    */
-  lastOwed: (socket: Socket) => ServerResponse | undefined
+  giveUpUnfinished: (socket: Socket) => ServerResponse | undefined
   /** Cuts the connections whose answer was written before the previous call and is not taken yet. */
   cutStalled: () => void
   /** From now on each connection ends with the next answer on it. */
@@ -79,7 +79,8 @@ export function createConnections(deps: {
     accepted: (socket) => {
       const peer = peerOf(socket)
       open.set(peer, socket)
-      socket.once('close', () => open.delete(peer))
+      // The client may take its port again before the end of the earlier connection is heard of here.
+      socket.once('close', () => open.get(peer) === socket && open.delete(peer))
     },
     queue: (outgoing) => {
       const { req } = outgoing
@@ -102,7 +103,7 @@ export function createConnections(deps: {
         refuse(outgoing)
       }
     },
-    lastOwed: (socket) => {
+    giveUpUnfinished: (socket) => {
       const answers = owed.get(socket)?.answers ?? []
       const last = answers.at(-1)
       if (!last || answers.length === 1 || last.req.complete) return last

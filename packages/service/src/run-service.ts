@@ -1,6 +1,6 @@
 import type { AuditSink } from '@herald/audit'
 import { ConfigError } from '@herald/config'
-import { boundHeap } from './bound-heap.ts'
+import { restrainHeap } from './restrain-heap.ts'
 import { createLogger, openStandardOutput, type Logger } from './logger.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { serve } from './serve.ts'
@@ -40,7 +40,7 @@ export async function runService(options: {
   start: (context: StartContext) => Promise<StartedService>
 }): Promise<never> {
   const { service } = options
-  boundHeap()
+  restrainHeap()
   const standardOutput = openStandardOutput()
   const logger = createLogger({ service, level: 'info', destination: standardOutput })
   options.process.on('uncaughtException', (error) => {

@@ -91,13 +91,13 @@ function receive(
   server.on('connection', connections.accepted)
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     logger.info({ code: error.code }, 'malformed request')
-    refuse.malformed(error, socket, connections.lastOwed(socket))
+    refuse.malformed(error, socket, connections.giveUpUnfinished(socket))
   })
   // Left to Node, the connection would end without an answer. What comes here is no longer watched for errors.
   server.on('connect', (_: IncomingMessage, socket: Socket) => {
     logger.info({ method: 'CONNECT' }, 'malformed request')
     socket.on('error', () => socket.destroy())
-    refuse.connect(socket, connections.lastOwed(socket))
+    refuse.connect(socket, connections.giveUpUnfinished(socket))
   })
   server.on('tlsClientError', (error: NodeJS.ErrnoException) => {
     logger.info({ code: error.code }, 'TLS handshake failed')

@@ -33,7 +33,7 @@ export function createSending(
   const { protection, deliver, buildMessage, sign, now, onFault } = deps
 
   async function attempt(mail: Mail, messageId: string, deadline: number): Promise<Answer> {
-    const { address: to, smtpUtf8 } = mail.recipient
+    const { address: to } = mail.recipient
     const compose = async (upstream: string): Promise<OutgoingMessage> => {
       const { sender, envelopeFrom } = options.originOf(upstream)
       const message = buildMessage({
@@ -44,7 +44,7 @@ export function createSending(
         sentAt: now(),
       })
       const raw = sign ? await sign(message) : message
-      return { envelope: { from: envelopeFrom, to, smtpUtf8 }, raw }
+      return { envelope: { from: envelopeFrom, to }, raw }
     }
     const delivery = await deliver(compose, { deadline, caller: mail.caller })
     if (!delivery.ok) return delivery

@@ -119,6 +119,14 @@ describe.each([
     },
   )
 
+  it.each(['550-no\r\n250 ok\r\n', '550 no\r\n250 ok\r\n', '550 no\r\n250 o'])(
+    'is unknown when the refusal after the dot is %j, which contradicts itself',
+    async (raw) => {
+      const { attempt } = await sendOverStarttls(extensions, 'body', { raw })
+      expect(attempt).toEqual({ upstream: 'primary', outcome: 'unknown', phase: 'body', cause: 'connection' })
+    },
+  )
+
   it('is accepted whatever the server does with QUIT', async () => {
     const { attempt, accepted } = await sendOverStarttls(extensions, 'quit', 'drop')
     expect(attempt).toEqual({ upstream: 'primary', outcome: 'accepted', responseId: '4TEST1234' })
@@ -278,7 +286,7 @@ describe('a message', () => {
 
   it('to an international address is not_sent where SMTPUTF8 is not offered', async () => {
     const server = await serverFor({ extensions: ['8BITMIME'] })
-    const message = messageTo('jürgen@example.com', { smtpUtf8: true })
+    const message = messageTo('jürgen@example.com')
     const attempt = await mailerFor(server).send(message, within(1_000))
     expect(attempt).toMatchObject({ outcome: 'not_sent', phase: 'mail', cause: 'address' })
     expect(server.count('MAIL')).toBe(0)
@@ -286,7 +294,7 @@ describe('a message', () => {
 
   it('to an international address says SMTPUTF8 where it is offered', async () => {
     const server = await serverFor()
-    const message = messageTo('jürgen@example.com', { smtpUtf8: true })
+    const message = messageTo('jürgen@example.com')
     const attempt = await mailerFor(server).send(message, within(1_000))
     expect(attempt.outcome).toBe('accepted')
     expect(server.messages[0]).toMatchObject({

@@ -51,7 +51,7 @@ export function mailerFor(
 /** A message of few lines, one of which begins with a dot. */
 export function messageTo(to: string, changes: Partial<OutgoingMessage['envelope']> = {}): OutgoingMessage {
   return {
-    envelope: { from: 'noreply@herald.example', to, smtpUtf8: false, ...changes },
+    envelope: { from: 'noreply@herald.example', to, ...changes },
     raw: Buffer.from(`To: ${to}\r\nSubject: Code\r\n\r\n.hidden\r\n..twice\r\nline\r\n`),
   }
 }

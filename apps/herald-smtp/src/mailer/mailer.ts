@@ -5,7 +5,7 @@ import type { MailerLogger } from './session.ts'
 import { createSmtpConnections } from './smtp-connections.ts'
 
 /** The addresses as they go on the wire: parsed, domain already in A-labels, `from` empty for the null sender. */
-export type Envelope = { from: string; to: string; smtpUtf8: boolean }
+export type Envelope = { from: string; to: string }
 
 /** A finished message: `raw` has CRLF line ends and no dot-stuffing yet. */
 export type OutgoingMessage = { envelope: Envelope; raw: Buffer }

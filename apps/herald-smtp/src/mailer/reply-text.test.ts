@@ -50,6 +50,19 @@ describe('parseReply', () => {
     expect(parseReply(text)).toBeUndefined()
   })
 
+  it.each(['550-no\n250 ok', '250-ok\n550 no', '250-ok\n2500 ok', '550-no\nno', '550-no\n'])(
+    'takes %j for no reply, since its lines contradict each other',
+    (text) => {
+      expect(parseReply(text)).toBeUndefined()
+    },
+  )
+
+  it('is not held up by thousands of lines that are none in the end', () => {
+    const startedAt = performance.now()
+    expect(parseReply(`${'250-\n'.repeat(3_000)}x`)).toBeUndefined()
+    expect(performance.now() - startedAt).toBeLessThan(250)
+  })
+
   it('never throws, and an enhanced code always has the class of the basic one', () => {
     fc.assert(
       fc.property(

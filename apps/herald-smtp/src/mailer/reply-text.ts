@@ -14,9 +14,12 @@ const enhanced = /^\d{3}[ -]([245])\.(\d{1,3})\.(\d{1,3})(?=\s|$)/m
 /** The word itself, and not the name of a host; Postfix also has a table of relay recipients, which users can be unknown in. */
 const relaying = /(?<![\w.@-])relay(?:ing|ed)?(?![\w@-]|\.\w| recipient table)/i
 
-/** Reads basic and enhanced code of a reply of one line or several. */
+/** One code, which every line begins with (RFC 5321 section 4.2.1). */
+const basicCode = /^([1-5]\d\d)(?:[ -][^\n]*)?(?:\n\1(?:[ -][^\n]*)?)*$/
+
+/** Reads basic and enhanced code of a reply of one line or several; lines that contradict each other are none. */
 export function parseReply(text: string): ReplyCodes | undefined {
-  const basic = /^[1-5]\d\d(?=[ -]|$)/.exec(text)?.[0]
+  const basic = basicCode.exec(text)?.[1]
   if (basic === undefined) return undefined
   const [, kind, subject, detail] = enhanced.exec(text) ?? []
   const isEnhanced = kind === basic[0]
@@ -26,11 +29,6 @@ export function parseReply(text: string): ReplyCodes | undefined {
     ...(isEnhanced && { enhancedCode: `${kind}.${Number(subject)}.${Number(detail)}` }),
     ...(mayBePolicy && relaying.test(text) && { relayDenied: true }),
   }
-}
-
-/** Whether a reply after the dot takes the message over: 250 on each of its lines (RFC 5321 section 4.2.1), nothing like it. */
-export function isAcceptance(text: string): boolean {
-  return text.split(/\r?\n/).every((line) => /^250(?:[ -]|$)/.test(line))
 }
 
 /** How servers name a message in their 250, most telling form first. */
@@ -57,7 +55,7 @@ export function parseQueueId(text: string): string | undefined {
   return undefined
 }
 
-/** Reads an EHLO reply; after HELO, or anything else, nothing is offered. */
+/** Reads what the lines after the first offer; a reply to HELO must not have any (RFC 5321 section 3.2). */
 export function parseOffer(text: string): Offer {
   const keywords = new Map(
     text

@@ -14,7 +14,7 @@ import type {
 import { parseOffer, type Offer } from './reply-text.ts'
 import type { Outcome } from './transaction.ts'
 import { createOpening, type Fault, type Opening } from './upstream.ts'
-import { isAscii } from './wire-format.ts'
+import { isInternational } from './wire-format.ts'
 
 /** An open, secured and authenticated connection; it takes one transaction at a time. */
 export type Session = {
@@ -84,8 +84,7 @@ function refuseUnsent({ envelope, raw }: OutgoingMessage, offer: Offer): FailedA
   const { from, to } = envelope
   if (!wireSafe.test(from) || !wireSafe.test(to) || to === '')
     return notSent({ phase: 'mail', cause: 'address' })
-  const international = envelope.smtpUtf8 || !isAscii.test(from) || !isAscii.test(to)
-  if (international && !offer.smtpUtf8) return notSent({ phase: 'mail', cause: 'address' })
+  if (isInternational(envelope) && !offer.smtpUtf8) return notSent({ phase: 'mail', cause: 'address' })
   if (raw.length > offer.sizeMax) return notSent({ phase: 'mail', cause: 'size' })
   return undefined
 }

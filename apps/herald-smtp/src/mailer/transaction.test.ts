@@ -1,8 +1,10 @@
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { mailerFor, messageTo, serverFor, within } from './mailer.fixture.ts'
+import { beginTransaction, type Outcome } from './transaction.ts'
 
 const message = messageTo('ada@example.com')
 const pipelined = ['PIPELINING']
@@ -80,4 +82,62 @@ describe('with PIPELINING', () => {
     })
     await expect.poll(() => server.connections().open).toBe(0)
   })
+})
+
+describe('a reply that is heard before it is told that the dot has left', () => {
+  /** A transaction whose message is with the socket, which says that all of it is unsent. */
+  function handedOver() {
+    const socket = { writableLength: 0, write: () => true }
+    const outcomes: Outcome[] = []
+    let closings = 0
+    const exchange = beginTransaction(
+      message,
+      { ms: 1_000, firstReplyMs: 1_000, handOverMs: 1_000 },
+      {
+        socket: socket as unknown as Socket,
+        offer: { authMechanisms: new Set(), smtpUtf8: false, pipelining: true, sizeMax: Infinity },
+        close: () => void (closings += 1),
+        mayHandOver: () => true,
+        observePhase: () => {},
+        settle: (outcome) => void outcomes.push(outcome),
+      },
+    )
+    for (const reply of ['250 Ok', '250 Ok', '354 Go']) exchange.hear(reply, true)
+    socket.writableLength = message.raw.length
+    return { socket, exchange, outcomes, closings: () => closings }
+  }
+
+  it('accepts, when the socket says so in the same turn, as TLS does', async () => {
+    const { socket, exchange, outcomes, closings } = handedOver()
+    exchange.hear('250 Ok: queued as REAL', true)
+    socket.writableLength = 0
+    await setImmediate()
+    expect(outcomes).toEqual([{ outcome: 'accepted', responseId: 'REAL' }])
+    expect(closings()).toBe(0)
+  })
+
+  it.each([
+    ['accepts nothing', '250 Ok', 'unknown'],
+    ['refuses', '552 Too big', 'not_sent'],
+  ])('%s and ends the connection, when it has not', async (_, reply, outcome) => {
+    const { exchange, outcomes, closings } = handedOver()
+    exchange.hear(reply, true)
+    await setImmediate()
+    expect(outcomes).toMatchObject([{ outcome }])
+    expect(closings()).toBe(1)
+  })
+
+  it.each(['timeout', 'connection', 'reply'] as const)(
+    'settles once, as unknown, when a %s comes between, whatever the socket says then',
+    async (event) => {
+      const { socket, exchange, outcomes, closings } = handedOver()
+      exchange.hear('250 Ok', true)
+      socket.writableLength = 0
+      if (event === 'reply') exchange.hear('550 No', true)
+      else exchange.fail(event)
+      await setImmediate()
+      expect(outcomes).toMatchObject([{ outcome: 'unknown', phase: 'body' }])
+      expect(closings()).toBe(1)
+    },
+  )
 })

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 
 import type { FailedAttempt, OutgoingMessage, Phase } from './mailer.ts'
-import { isAcceptance, parseQueueId, parseReply, type Offer, type ReplyCodes } from './reply-text.ts'
+import { parseQueueId, parseReply, type Offer, type ReplyCodes } from './reply-text.ts'
 import { createStepTimer } from './step-timer.ts'
 import { formatBody, formatEnvelope } from './wire-format.ts'
 
@@ -47,9 +47,11 @@ export function beginTransaction(
   const timer = createStepTimer(Math.min(time.firstReplyMs, time.handOverMs, time.ms), () => fail('timeout'))
   let refused: FailedAttempt | undefined
   let isHandedOver = false
+  let verdict: NodeJS.Immediate | undefined
 
   function settle(outcome: Outcome): void {
     timer.stop()
+    clearImmediate(verdict)
     phases.end()
     deps.settle(outcome)
   }
@@ -88,13 +90,23 @@ export function beginTransaction(
     socket.write(isHandedOver ? formatBody(raw) : nothing, 'latin1')
   }
 
-  /** A refusal that overtakes the dot counts, but what is left of the message must not be read as commands. */
-  function conclude(reply: string): void {
+  /** Of TLS it is told a moment late that the dot has left; whatever happens until then leaves the reply in doubt. */
+  function hearVerdict(reply: string, isLast: boolean): void {
+    if (verdict) return fail('connection')
+    if (socket.writableLength === 0) return conclude(reply, isLast)
+    verdict = setImmediate(conclude, reply, isLast)
+  }
+
+  /**
+   * A refusal counts if it is all that was said, also when it overtakes the dot; but then what is left of the message must
+   * not be read as commands.
+   */
+  function conclude(reply: string, isLast: boolean): void {
     const isEarly = socket.writableLength > 0
     if (refused) return settle(refused)
-    if (isAcceptance(reply) && !isEarly) return settle(accepted(parseQueueId(reply)))
     const codes = parseReply(reply)
-    if (codes === undefined || codes.code < 400) return fail('connection')
+    if (codes?.code === 250 && !isEarly) return settle(accepted(parseQueueId(reply)))
+    if (codes === undefined || codes.code < 400 || !isLast) return fail('connection')
     const outcome = { outcome: 'not_sent', phase: 'body', cause: 'reply', ...codes } as const
     return codes.code === 421 || isEarly ? leave(outcome) : settle(outcome)
   }
@@ -103,7 +115,7 @@ export function beginTransaction(
   return {
     hear(reply, isLast) {
       const phase = phases.current()
-      if (phase === 'body') return conclude(reply)
+      if (phase === 'body') return hearVerdict(reply, isLast)
       timer.putOff(Math.min(time.handOverMs, time.ms))
       const codes = parseReply(reply)
       const code = codes?.code ?? 0

@@ -27,7 +27,7 @@ export type Step<T> = { ok: true; value: T } | { ok: false; fault: Fault }
 
 /** The opening of one SMTP connection, whose every step settles within its milliseconds; a step out of time closes it. */
 export type Opening = {
-  /** Greeting, EHLO and TLS; the value is the last EHLO reply. */
+  /** Greeting, EHLO and TLS; the value is the last reply to EHLO, or to HELO. */
   open(ms: number, greetingMs: number): Promise<Step<string>>
   login(ms: number, login: Login): Promise<Step<void>>
   /** Hands over the socket, on which nothing is said or heard from here any more but its end. */

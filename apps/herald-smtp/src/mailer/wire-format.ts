@@ -1,12 +1,17 @@
 import type { Envelope } from './mailer.ts'
 import type { Offer } from './reply-text.ts'
 
-/** What goes without SMTPUTF8 (RFC 6531). */
-export const isAscii = /^[\x21-\x7e]*$/
+const ascii = /^[\x21-\x7e]*$/
+
+/** Whether an envelope needs SMTPUTF8 (RFC 6531). */
+export function isInternational({ from, to }: Envelope): boolean {
+  return !ascii.test(from) || !ascii.test(to)
+}
 
 /** MAIL, RCPT and DATA, each with its line end; the addresses must hold nothing that ends a command. */
-export function formatEnvelope({ from, to }: Envelope, size: number, offer: Offer): [string, string, string] {
-  const international = isAscii.test(from) && isAscii.test(to) ? '' : ' SMTPUTF8'
+export function formatEnvelope(envelope: Envelope, size: number, offer: Offer): [string, string, string] {
+  const { from, to } = envelope
+  const international = isInternational(envelope) ? ' SMTPUTF8' : ''
   const announced = Number.isFinite(offer.sizeMax) ? ` SIZE=${size}` : ''
   return [`MAIL FROM:<${from}>${international}${announced}\r\n`, `RCPT TO:<${to}>\r\n`, 'DATA\r\n']
 }

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 import { getHeapSpaceStatistics } from 'node:v8'
-import { boundHeap } from './bound-heap.ts'
+import { restrainHeap } from './restrain-heap.ts'
 
 /** Keeps a moving window of objects alive, as requests under way do, and prints how large the young generation became. */
-if (process.argv[2] === 'bound') boundHeap()
+if (process.argv[2] === 'restrained') restrainHeap()
 const window = Array.from<unknown>({ length: 10_000 })
 let mostBytes = 0
 for (let n = 0; n < 3_000_000; n += 1) {

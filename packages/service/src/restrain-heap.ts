@@ -1,17 +1,18 @@
 import { PerformanceObserver } from 'node:perf_hooks'
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 
-/** Of both halves of the young generation, which V8 doubles as it needs; left to itself, up to 64 MiB. */
+/** The young generation, both halves of it, is not to double beyond this; left to itself, V8 goes to 64 MiB. */
 const youngBytesMax = 16 * 1024 * 1024
 
 /** How far the old generation may outgrow what was alive in it before it is collected; left to itself, V8 waits for more. */
 const oldGrowthPercent = 50
 
 /**
- * Holds the heap of this process down, however it was started: V8 heeds these two flags while it runs, unlike
- * `--max-semi-space-size`. The young generation may grow again once V8 has shrunk it in quiet times.
+ * A brake on the heap of this process, however it was started: V8 heeds these two flags while it runs, unlike
+ * `--max-semi-space-size`. It is no bound: collections are heard of between two turns of the event loop, and within one V8
+ * may go on doubling. The young generation may also grow again once V8 has shrunk it in quiet times.
  */
-export function boundHeap(): void {
+export function restrainHeap(): void {
   setFlagsFromString(`--heap-growing-percent=${oldGrowthPercent}`)
   let isHeld = false
   new PerformanceObserver(() => {
