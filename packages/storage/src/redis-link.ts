@@ -111,7 +111,13 @@ export function identify(link: RedisLink): Promise<string> {
 
 /** As `identify`, as it is now. */
 export function identifyAnew(link: RedisLink): Promise<string> {
-  return (link.memory().server = ask(link))
+  const memory = link.memory()
+  const asked = ask(link).catch((error: unknown) => {
+    delete memory.server
+    throw error
+  })
+  memory.server = asked
+  return asked
 }
 
 async function ask(link: RedisLink): Promise<string> {

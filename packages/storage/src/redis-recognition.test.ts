@@ -149,6 +149,15 @@ describe.skipIf(locateRedisBinary() === undefined)('the floor of a Redis store',
     expect(floors).toEqual([begin + 1000, begin + 1000, begin + 1000])
   })
 
+  it('is found again on the same connection once Redis tells who it is', async () => {
+    const floor = await open()
+    await askRedis(server, (admin) => admin.acl('SETUSER', 'default', '-info'))
+    proxy.cut()
+    await expect.poll(() => floor().catch(String)).toContain('NOPERM')
+    await askRedis(server, (admin) => admin.acl('SETUSER', 'default', '+info'))
+    await expect(floor()).resolves.toBeNull()
+  })
+
   it('never falls', async () => {
     const floor = await open()
     await floor()
