@@ -28,12 +28,14 @@ export function createClusterClient(
       if (!address) throw new Error('no master serves the slot')
       const { connection, opened } = nodes.at(address)
       if (connection.status !== 'ready') await opened
+      const { stream } = connection
       try {
         if (asking) void letIn(connection)
         return await operation(connection)
       } catch (error) {
         const redirection = readRedirection(error, slot, address.host)
         if (!redirection || left === 0) throw error
+        if (!(await isInStep(connection, stream))) throw error
         if (redirection.kind === 'again') await delay(tryAgainMs)
         if (redirection.kind === 'moved') nodes.move(slot, redirection.address)
         asking = redirection.kind === 'ask'
@@ -61,6 +63,20 @@ export function createClusterClient(
     close: () => nodes.close(),
   }
 }
+
+/**
+ * Whether the replies until now were those that were asked for, since one that was lost moves all later ones: without it the
+ * redirection of another command would have this one run twice. A connection out of step is given up.
+ */
+async function isInStep(connection: Redis, stream: Redis['stream']): Promise<boolean> {
+  const token = `herald.${++tokens}`
+  const reply = await connection.ping(token).catch(() => undefined)
+  if (reply === token && connection.stream === stream) return true
+  stream.destroy()
+  return false
+}
+
+let tokens = 0
 
 /** Has the connection's next command run where its slot is still on its way to; goes out ahead of what is pipelined. */
 async function letIn(connection: Redis): Promise<void> {
