@@ -70,6 +70,20 @@ describe.skipIf(locateRedisBinary() === undefined)('a script that replicas ackno
     await waiting
   })
 
+  it('leaves the store ready for all others, however many wait for a replica that is gone', async () => {
+    const handle = await open(1)
+    const count = handle.acknowledgedScript(countLua)
+    await count(['n'], []).catch(() => undefined)
+    replica.pause()
+    const waiting = Promise.allSettled(Array.from({ length: 16 }, () => count(['n'], [])))
+    let isWaiting = true
+    void waiting.then(() => (isWaiting = false))
+    do {
+      await expect(handle.ping()).resolves.toBeUndefined()
+      await expect(handle.runMarked(async () => 'read')).resolves.toBe('read')
+    } while (isWaiting)
+  })
+
   it('waits also when an earlier call wrote everything, and that one was not acknowledged', async () => {
     const remove = (await open(1)).acknowledgedScript(`return redis.call('DEL', KEYS[1])`)
     await askRedis(master, (admin) => admin.set('n', '1'))

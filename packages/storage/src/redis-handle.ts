@@ -60,7 +60,8 @@ function createRedisHandle(
   const run = createRunner({ client: quick, linkOf, recognise })
   const runPatiently = createRunner({ client: patient, linkOf, recognise })
   const script = (lua: string) => prepare(run, keys, scripts.marked(lua))
-  const vouch = () => recogniseAll(clients, keys, recognise)
+  // On the quick client alone: a replica that is gone must not make the store unready.
+  const vouch = () => recogniseAll(quick, keys, recognise)
   const probe = script(probeLua)
   return {
     engine: 'redis',
@@ -81,15 +82,9 @@ function createRedisHandle(
 }
 
 /** Every master is ours, and the replies before this one on its connection were those that were asked for. */
-async function recogniseAll(
-  { quick, patient }: RedisClients,
-  keys: MarkerKeys,
-  recognise: Recognise,
-): Promise<void> {
-  const slots = await quick.slots()
-  await Promise.all(
-    slots.flatMap((slot) => [quick, patient].map((client) => recognise(client, keys.ofSlot(slot)))),
-  )
+async function recogniseAll(client: RedisClient, keys: MarkerKeys, recognise: Recognise): Promise<void> {
+  const slots = await client.slots()
+  await Promise.all(slots.map((slot) => recognise(client, keys.ofSlot(slot))))
 }
 
 function prepare(run: Run, keys: MarkerKeys, call: Call): Script {
