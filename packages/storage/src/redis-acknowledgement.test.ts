@@ -1,6 +1,7 @@
 import { askRedis, locateRedisBinary, redisSettings, startRedis, type RedisServer } from '@herald/testing'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { openForTest, testOptions } from './engines.fixture.ts'
+import { acknowledgedScript } from './redis-acknowledgement.ts'
 import type { RedisHandle } from './store-handle.ts'
 
 const unavailable = { code: 'STORE_UNAVAILABLE' }
@@ -102,5 +103,15 @@ describe.skipIf(locateRedisBinary() === undefined)('a script that replicas ackno
     const count = (await open(0)).acknowledgedScript(countLua)
     await replica.kill()
     await expect(count(['n'], [])).resolves.toBe(1)
+  })
+})
+
+it('repeats no reply in its error that is no number of replicas', async () => {
+  const call = () => Promise.resolve('answer')
+  const link = { memory: vi.fn(), giveUp: vi.fn(), send: () => Promise.resolve('a-sealed-box') }
+  const script = acknowledgedScript({ bare: () => call, marked: () => call, written: () => call }, '', 1)
+  await expect(script(link, [], [])).rejects.toMatchObject({
+    ...unavailable,
+    message: 'too few replicas of Redis hold what was written: unknown',
   })
 })

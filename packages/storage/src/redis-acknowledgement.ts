@@ -14,7 +14,9 @@ export function acknowledgedScript(scripts: Scripts, lua: string, replicas: numb
   return async (link, keys, args) => {
     const [answer, held] = await Promise.all([call(link, keys, args), link.send('WAIT', [replicas, waitMs])])
     if (answer !== unmarked && !(typeof held === 'number' && held >= replicas))
-      throw new StoreUnavailable(`too few replicas of Redis hold what was written: ${String(held)}`)
+      throw new StoreUnavailable(
+        `too few replicas of Redis hold what was written: ${typeof held === 'number' ? held : 'unknown'}`,
+      )
     return answer
   }
 }
