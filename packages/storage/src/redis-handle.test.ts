@@ -107,6 +107,15 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
     expect(await admin.get('n')).toBe('6')
   })
 
+  it('sends the text of a script again after any error, since Redis may not have it', async () => {
+    const handle = await open()
+    const count = handle.script(countLua)
+    await admin.acl('SETUSER', 'default', '-eval')
+    await expect(count(['n'], [])).rejects.toMatchObject(unavailable)
+    await admin.acl('SETUSER', 'default', '+eval')
+    await expect(count(['n'], [])).resolves.toBe(1)
+  })
+
   it.each<[string, (handle: RedisHandle) => (n: number) => Promise<unknown>]>([
     [
       'scripts',

@@ -61,8 +61,8 @@ export function createScripts(randomBytes: (size: number) => Buffer): Scripts {
       try {
         reply = await link.send(isKnown ? 'evalsha' : 'eval', words)
       } catch (error) {
-        // Perhaps the error of another call, so even NOSCRIPT is no leave to send this one again.
-        if (error instanceof Error && error.message.startsWith('NOSCRIPT')) memory.scripts.delete(sha)
+        // Perhaps that of another call: even NOSCRIPT is no leave to send this one again, and any may stand for NOSCRIPT.
+        memory.scripts.delete(sha)
         throw error
       }
       if (!Array.isArray(reply) || reply.at(-1) !== token) throw outOfStep(link, memory)
