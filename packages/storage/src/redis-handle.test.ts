@@ -304,6 +304,12 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
     await expect(open()).rejects.toThrow(/schema 4, newer than 3/)
   })
 
+  it('refuses a start on a floor that is no time', async () => {
+    const marker = { storeId: 'x', schema: 3, createdAt: 'x', floorAt: '1e999' }
+    await admin.set('totp:marker', JSON.stringify(marker))
+    await expect(open()).rejects.toThrow(/cannot be read/)
+  })
+
   it('waits for a server that is still starting', async () => {
     await server.kill()
     const opening = open()
