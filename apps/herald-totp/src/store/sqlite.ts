@@ -209,7 +209,7 @@ function flooredMs(
   { periodSeconds, step }: Extract<Verdict, { kind: 'totp' }>,
   now: number,
 ): number | undefined {
-  const { floorAt } = handle
+  const floorAt = handle.floorAt()
   if (floorAt === undefined) return undefined
   const periodMs = periodSeconds * 1000
   const stepFloor = Math.floor(floorAt / periodMs) + options.policy.skew
