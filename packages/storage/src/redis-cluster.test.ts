@@ -103,6 +103,22 @@ describe.skipIf(locateRedisBinary() === undefined)('a client of a Cluster', () =
     expect(strikes).toBeGreaterThan(0)
   })
 
+  it('looks for a slot that nobody serves, until somebody does', async () => {
+    const key = 'n:{nowhere}'
+    const owner = await cluster.masterOf(key)
+    const onEach = (...command: [string, ...(string | number)[]]) =>
+      Promise.all(cluster.servers.map((one) => askRedis(one, (admin) => admin.call(...command))))
+    const tried = () => count(key).then(String, String)
+    await onEach('CONFIG', 'SET', 'cluster-require-full-coverage', 'no')
+    onTestFinished(() => onEach('CONFIG', 'SET', 'cluster-require-full-coverage', 'yes').then(() => {}))
+    await onEach('CLUSTER', 'DELSLOTS', slotOf(key))
+    await expect.poll(tried).toContain('CLUSTERDOWN')
+    await expect.poll(tried).toContain('no master serves the slot')
+    await askRedis(owner, (admin) => admin.cluster('ADDSLOTS', slotOf(key)))
+    await expect.poll(tried, { timeout: 5000 }).toBe('1')
+    await expect.poll(() => cluster.masterOf(key).catch(() => undefined), { timeout: 5000 }).toBe(owner)
+  })
+
   it('starts when some of the nodes that it was told are gone for good', async () => {
     const gone = { host: '127.0.0.1', port: 1 }
     await client.close()

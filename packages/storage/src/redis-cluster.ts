@@ -20,12 +20,20 @@ export function createClusterClient(
   const report = createRedisReport(deps.logger, () => nodes.isWhole())
   const nodes = createClusterNodes(settings, deps, report)
 
+  /** For those who come later. */
+  function lookUpAside(): void {
+    nodes.lookUp().catch(() => {})
+  }
+
   async function send<T>(key: string, operation: (connection: Redis) => Promise<T>): Promise<T> {
     const slot = slotOf(key)
     let address = nodes.masterOf(slot)
     let asking = false
     for (let left = redirectionsMax; ; left--) {
-      if (!address) throw new Error('no master serves the slot')
+      if (!address) {
+        lookUpAside()
+        throw new Error('no master serves the slot')
+      }
       const { connection, opened } = nodes.at(address)
       if (connection.status !== 'ready') await opened
       const { stream } = connection
@@ -33,6 +41,7 @@ export function createClusterClient(
         if (asking) void letIn(connection)
         return await operation(connection)
       } catch (error) {
+        if (isClusterDown(error)) lookUpAside()
         const redirection = readRedirection(error, slot, address.host)
         if (!redirection || left === 0) throw error
         if (!(await isInStep(connection, stream))) throw error
@@ -62,6 +71,10 @@ export function createClusterClient(
     },
     close: () => nodes.close(),
   }
+}
+
+function isClusterDown(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('CLUSTERDOWN')
 }
 
 /**
