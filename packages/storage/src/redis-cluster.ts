@@ -38,7 +38,7 @@ export function createClusterClient(
       if (connection.status !== 'ready') await opened
       const { stream } = connection
       try {
-        if (asking) void letIn(connection)
+        if (asking) void sendAsking(connection)
         return await operation(connection)
       } catch (error) {
         if (isClusterDown(error)) lookUpAside()
@@ -92,6 +92,6 @@ async function isInStep(connection: Redis, stream: Redis['stream']): Promise<boo
 let tokens = 0
 
 /** Has the connection's next command run where its slot is still on its way to; goes out ahead of what is pipelined. */
-async function letIn(connection: Redis): Promise<void> {
+async function sendAsking(connection: Redis): Promise<void> {
   await (connection.sendCommand(new Command('asking')) as Promise<unknown>).catch(() => {})
 }

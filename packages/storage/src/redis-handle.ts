@@ -59,7 +59,7 @@ function createRedisHandle(
   const recognise = createRecognition({ ...options, linkOf, scripts, guard })
   const run = createRunner({ client: quick, linkOf, recognise })
   const runPatiently = createRunner({ client: patient, linkOf, recognise })
-  const script = (lua: string) => prepare(run, keys, scripts.marked(lua))
+  const script = (lua: string) => createScript(run, keys, scripts.marked(lua))
   // On the quick client alone: a replica that is gone must not make the store unready.
   const vouch = () => recogniseAll(quick, keys, recognise)
   const probe = script(probeLua)
@@ -69,7 +69,7 @@ function createRedisHandle(
     client: quick,
     script,
     acknowledgedScript: (lua) =>
-      prepare(runPatiently, keys, acknowledgedScript(scripts, lua, quick.settings.ackReplicas)),
+      createScript(runPatiently, keys, acknowledgedScript(scripts, lua, quick.settings.ackReplicas)),
     readHash: (key) => readHash({ run, keys, vouch }, key).catch(unavailable),
     runMarked: (operation) => runBetween(clients, vouch, operation).catch(unavailable),
     ping: () => vouch().catch(unavailable),
@@ -87,7 +87,7 @@ async function recogniseAll(client: RedisClient, keys: MarkerKeys, recognise: Re
   await Promise.all(slots.map((slot) => recognise(client, keys.ofSlot(slot))))
 }
 
-function prepare(run: Run, keys: MarkerKeys, call: Call): Script {
+function createScript(run: Run, keys: MarkerKeys, call: Call): Script {
   return (hashKeys, args) => {
     const markerKey = keys.beside(hashKeys[0] ?? '')
     return run(markerKey, (link, { text, floorAt }) =>

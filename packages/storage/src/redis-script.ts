@@ -48,7 +48,7 @@ export function createScripts(randomBytes: (size: number) => Buffer): Scripts {
   const name = randomBytes(6).toString('base64url')
   let calls = 0
 
-  function prepare(text: string): Call {
+  function createCall(text: string): Call {
     const sha = createHash('sha1').update(text).digest('hex')
     return async (link, keys, args) => {
       const token = `${name}.${++calls}`
@@ -71,9 +71,9 @@ export function createScripts(randomBytes: (size: number) => Buffer): Scripts {
   }
 
   return {
-    bare: (lua) => prepare(echoing(lua)),
-    marked: (lua) => prepare(echoing(lua, checkMarker)),
-    written: (lua) => prepare(echoing(lua, checkMarker + rewriteMarker)),
+    bare: (lua) => createCall(echoing(lua)),
+    marked: (lua) => createCall(echoing(lua, checkMarker)),
+    written: (lua) => createCall(echoing(lua, checkMarker + rewriteMarker)),
   }
 }
 
