@@ -54,6 +54,7 @@ function createRedisHandle(
   options: OpenOptions,
 ): RedisHandle {
   const { quick, patient, linkOf } = clients
+  const { ackReplicas } = quick.settings
   const scripts = createScripts(options.randomBytes)
   const guard = createMarkerGuard(marker, options)
   const recognise = createRecognition({ ...options, linkOf, scripts, guard })
@@ -69,7 +70,9 @@ function createRedisHandle(
     client: quick,
     script,
     acknowledgedScript: (lua) =>
-      createScript(runPatiently, keys, acknowledgedScript(scripts, lua, quick.settings.ackReplicas)),
+      ackReplicas === 0
+        ? script(lua)
+        : createScript(runPatiently, keys, acknowledgedScript(scripts, lua, ackReplicas)),
     readHash: (key) => readHash({ run, keys, vouch }, key).catch(unavailable),
     runMarked: (operation) => runBetween(clients, vouch, operation).catch(unavailable),
     ping: () => vouch().catch(unavailable),
