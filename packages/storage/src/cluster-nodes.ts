@@ -1,14 +1,14 @@
 import { Redis } from 'ioredis'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RedisClientDeps } from './redis-client.ts'
-import { redisOptions } from './redis-options.ts'
+import { patienceMs, redisOptions } from './redis-options.ts'
 import type { RedisReport } from './redis-report.ts'
 import { readSlots } from './redis-slots.ts'
 import type { Address, RedisSettings } from './store-settings.ts'
 
 type ClusterSettings = Extract<RedisSettings, { topology: 'cluster' }>
 
-/** A connection, and when its first attempt is over. */
+/** A connection, and when its first attempt is over or has taken as long as one may. */
 export type ClusterNode = { connection: Redis; opened: Promise<void> }
 
 /** The nodes of a Cluster that are known, and which of them serves what. */
@@ -29,6 +29,8 @@ export type ClusterNodes = {
 }
 
 const searchMs = 250
+/** Holds up no process that ends. */
+const unheld = { ref: false }
 
 export function createClusterNodes(
   settings: ClusterSettings,
@@ -56,7 +58,8 @@ export function createClusterNodes(
       else if (nodes.get(name)?.connection === connection) letGo(name)
     })
     deps.onConnection?.(connection)
-    const node = { connection, opened: connection.connect().catch(() => {}) }
+    const connected = connection.connect().catch(() => {})
+    const node = { connection, opened: Promise.race([connected, delay(patienceMs, undefined, unheld)]) }
     nodes.set(name, node)
     return node
   }

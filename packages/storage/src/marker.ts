@@ -42,7 +42,8 @@ export function parseMarker(text: string | null | undefined): Marker | undefined
   try {
     const value = JSON.parse(text) as Partial<Marker> | null
     const known = typeof value?.storeId === 'string' && Number.isInteger(value.schema)
-    return known && typeof value?.createdAt === 'string' ? (value as Marker) : undefined
+    const hasFloor = value?.floorAt === undefined || Number.isFinite(value.floorAt)
+    return known && hasFloor && typeof value?.createdAt === 'string' ? (value as Marker) : undefined
   } catch {
     return undefined
   }

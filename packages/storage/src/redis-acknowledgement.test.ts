@@ -1,6 +1,7 @@
 import { askRedis, locateRedisBinary, redisSettings, startRedis, type RedisServer } from '@herald/testing'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { openForTest, testOptions } from './engines.fixture.ts'
+import { acknowledgedScript } from './redis-acknowledgement.ts'
 import type { RedisHandle } from './store-handle.ts'
 
 const unavailable = { code: 'STORE_UNAVAILABLE' }
@@ -70,6 +71,20 @@ describe.skipIf(locateRedisBinary() === undefined)('a script that replicas ackno
     await waiting
   })
 
+  it('leaves the store ready for all others, however many wait for a replica that is gone', async () => {
+    const handle = await open(1)
+    const count = handle.acknowledgedScript(countLua)
+    await count(['n'], []).catch(() => undefined)
+    replica.pause()
+    const waiting = Promise.allSettled(Array.from({ length: 16 }, () => count(['n'], [])))
+    let isWaiting = true
+    void waiting.then(() => (isWaiting = false))
+    do {
+      await expect(handle.ping()).resolves.toBeUndefined()
+      await expect(handle.runMarked(async () => 'read')).resolves.toBe('read')
+    } while (isWaiting)
+  })
+
   it('waits also when an earlier call wrote everything, and that one was not acknowledged', async () => {
     const remove = (await open(1)).acknowledgedScript(`return redis.call('DEL', KEYS[1])`)
     await askRedis(master, (admin) => admin.set('n', '1'))
@@ -88,5 +103,15 @@ describe.skipIf(locateRedisBinary() === undefined)('a script that replicas ackno
     const count = (await open(0)).acknowledgedScript(countLua)
     await replica.kill()
     await expect(count(['n'], [])).resolves.toBe(1)
+  })
+})
+
+it('repeats no reply in its error that is no number of replicas', async () => {
+  const call = () => Promise.resolve('answer')
+  const link = { memory: vi.fn(), giveUp: vi.fn(), send: () => Promise.resolve('a-sealed-box') }
+  const script = acknowledgedScript({ bare: () => call, marked: () => call, written: () => call }, '', 1)
+  await expect(script(link, [], [])).rejects.toMatchObject({
+    ...unavailable,
+    message: 'too few replicas of Redis hold what was written: unknown',
   })
 })

@@ -6,10 +6,10 @@ import type { OpenOptions, RedisSettings, StoreLogger } from './store-settings.t
 /** The clients of one handle, and the links of all their connections. */
 export type RedisClients = {
   quick: RedisClient
-  /** Does, on connections of its own, what others must not wait behind. */
+  /** Does, on connections of its own, what others must not wait behind. They are given up while too few replicas answer. */
   patient: RedisClient
   linkOf: (connection: Redis) => RedisLink
-  /** Grows when a connection is made or lost. */
+  /** Grows when a connection of the quick one is made or lost. */
   changes: () => number
   connect: () => Promise<void>
   close: () => Promise<void>
@@ -22,14 +22,18 @@ export function createRedisClients(settings: RedisSettings, { service, logger }:
   const links = new WeakMap<Redis, RedisLink>()
   let changes = 0
 
-  function onConnection(connection: Redis): void {
+  function link(connection: Redis): void {
     links.set(connection, createRedisLink(connection, logger))
+  }
+
+  function linkAndCount(connection: Redis): void {
+    link(connection)
     changes++
     connection.on('close', () => changes++)
   }
 
-  const quick = createRedisClient(settings, { name: service, logger, onConnection })
-  const patient = createRedisClient(settings, { name: service, logger: silent, onConnection })
+  const quick = createRedisClient(settings, { name: service, logger, onConnection: linkAndCount })
+  const patient = createRedisClient(settings, { name: service, logger: silent, onConnection: link })
   return {
     quick,
     patient,

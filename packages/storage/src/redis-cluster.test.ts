@@ -83,6 +83,42 @@ describe.skipIf(locateRedisBinary() === undefined)('a client of a Cluster', () =
     expect(new Set(answers)).toEqual(new Set(answers.map((_, index) => index + 2)))
   })
 
+  it('runs no command again for the redirection of another one, when a reply was left out', async () => {
+    const [one, other] = ['a:{moving}', 'b:{moving}']
+    const lua = `redis.call('INCR', KEYS[1]) return redis.call('INCR', KEYS[2])`
+    await count(one)
+    const from = await cluster.masterOf(one)
+    const to = cluster.servers.find((server) => server !== from)
+    if (!to) throw new Error('there is one master')
+    let strikes = 0
+    await cluster.moveSlot(one, to, async () => {
+      if (strikes++ > 0) return
+      await client.send(one, async (connection) => connection.stream.write('CLIENT REPLY SKIP\r\n'))
+      const lost = count(one)
+      const redirected = client.send(one, (connection) => connection.eval(lua, 2, one, other))
+      await expect(lost).rejects.toThrow()
+      await redirected.catch(() => {})
+      await expect(askRedis(from, (admin) => admin.get(one))).resolves.toBe('2')
+    })
+    expect(strikes).toBeGreaterThan(0)
+  })
+
+  it('looks for a slot that nobody serves, until somebody does', async () => {
+    const key = 'n:{nowhere}'
+    const owner = await cluster.masterOf(key)
+    const onEach = (...command: [string, ...(string | number)[]]) =>
+      Promise.all(cluster.servers.map((one) => askRedis(one, (admin) => admin.call(...command))))
+    const tried = () => count(key).then(String, String)
+    await onEach('CONFIG', 'SET', 'cluster-require-full-coverage', 'no')
+    onTestFinished(() => onEach('CONFIG', 'SET', 'cluster-require-full-coverage', 'yes').then(() => {}))
+    await onEach('CLUSTER', 'DELSLOTS', slotOf(key))
+    await expect.poll(tried).toContain('CLUSTERDOWN')
+    await expect.poll(tried).toContain('no master serves the slot')
+    await askRedis(owner, (admin) => admin.cluster('ADDSLOTS', slotOf(key)))
+    await expect.poll(tried, { timeout: 5000 }).toBe('1')
+    await expect.poll(() => cluster.masterOf(key).catch(() => undefined), { timeout: 5000 }).toBe(owner)
+  })
+
   it('starts when some of the nodes that it was told are gone for good', async () => {
     const gone = { host: '127.0.0.1', port: 1 }
     await client.close()

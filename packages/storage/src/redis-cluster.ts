@@ -20,20 +20,31 @@ export function createClusterClient(
   const report = createRedisReport(deps.logger, () => nodes.isWhole())
   const nodes = createClusterNodes(settings, deps, report)
 
+  /** For those who come later. */
+  function lookUpAside(): void {
+    nodes.lookUp().catch(() => {})
+  }
+
   async function send<T>(key: string, operation: (connection: Redis) => Promise<T>): Promise<T> {
     const slot = slotOf(key)
     let address = nodes.masterOf(slot)
     let asking = false
     for (let left = redirectionsMax; ; left--) {
-      if (!address) throw new Error('no master serves the slot')
+      if (!address) {
+        lookUpAside()
+        throw new Error('no master serves the slot')
+      }
       const { connection, opened } = nodes.at(address)
       if (connection.status !== 'ready') await opened
+      const { stream } = connection
       try {
-        if (asking) void letIn(connection)
+        if (asking) void sendAsking(connection)
         return await operation(connection)
       } catch (error) {
+        if (isClusterDown(error)) lookUpAside()
         const redirection = readRedirection(error, slot, address.host)
         if (!redirection || left === 0) throw error
+        if (!(await isInStep(connection, stream))) throw error
         if (redirection.kind === 'again') await delay(tryAgainMs)
         if (redirection.kind === 'moved') nodes.move(slot, redirection.address)
         asking = redirection.kind === 'ask'
@@ -62,7 +73,25 @@ export function createClusterClient(
   }
 }
 
+function isClusterDown(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('CLUSTERDOWN')
+}
+
+/**
+ * Whether the replies until now were those that were asked for, since one that was lost moves all later ones: without it the
+ * redirection of another command would have this one run twice. A connection out of step is given up.
+ */
+async function isInStep(connection: Redis, stream: Redis['stream']): Promise<boolean> {
+  const token = `herald.${++tokens}`
+  const reply = await connection.ping(token).catch(() => undefined)
+  if (reply === token && connection.stream === stream) return true
+  stream.destroy()
+  return false
+}
+
+let tokens = 0
+
 /** Has the connection's next command run where its slot is still on its way to; goes out ahead of what is pipelined. */
-async function letIn(connection: Redis): Promise<void> {
+async function sendAsking(connection: Redis): Promise<void> {
   await (connection.sendCommand(new Command('asking')) as Promise<unknown>).catch(() => {})
 }

@@ -107,6 +107,15 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
     expect(await admin.get('n')).toBe('6')
   })
 
+  it('sends the text of a script again after any error, since Redis may not have it', async () => {
+    const handle = await open()
+    const count = handle.script(countLua)
+    await admin.acl('SETUSER', 'default', '-eval')
+    await expect(count(['n'], [])).rejects.toMatchObject(unavailable)
+    await admin.acl('SETUSER', 'default', '+eval')
+    await expect(count(['n'], [])).resolves.toBe(1)
+  })
+
   it.each<[string, (handle: RedisHandle) => (n: number) => Promise<unknown>]>([
     [
       'scripts',
@@ -293,6 +302,12 @@ describe.skipIf(locateRedisBinary() === undefined)('a Redis store', () => {
   it('refuses a start on a newer schema', async () => {
     await admin.set('totp:marker', JSON.stringify({ storeId: 'x', schema: 4, createdAt: 'x' }))
     await expect(open()).rejects.toThrow(/schema 4, newer than 3/)
+  })
+
+  it('refuses a start on a floor that is no time', async () => {
+    const marker = { storeId: 'x', schema: 3, createdAt: 'x', floorAt: '1e999' }
+    await admin.set('totp:marker', JSON.stringify(marker))
+    await expect(open()).rejects.toThrow(/cannot be read/)
   })
 
   it('waits for a server that is still starting', async () => {

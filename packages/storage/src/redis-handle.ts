@@ -54,13 +54,15 @@ function createRedisHandle(
   options: OpenOptions,
 ): RedisHandle {
   const { quick, patient, linkOf } = clients
+  const { ackReplicas } = quick.settings
   const scripts = createScripts(options.randomBytes)
   const guard = createMarkerGuard(marker, options)
   const recognise = createRecognition({ ...options, linkOf, scripts, guard })
   const run = createRunner({ client: quick, linkOf, recognise })
   const runPatiently = createRunner({ client: patient, linkOf, recognise })
-  const script = (lua: string) => prepare(run, keys, scripts.marked(lua))
-  const vouch = () => recogniseAll(clients, keys, recognise)
+  const script = (lua: string) => createScript(run, keys, scripts.marked(lua))
+  // On the quick client alone: a replica that is gone must not make the store unready.
+  const vouch = () => recogniseAll(quick, keys, recognise)
   const probe = script(probeLua)
   return {
     engine: 'redis',
@@ -68,7 +70,9 @@ function createRedisHandle(
     client: quick,
     script,
     acknowledgedScript: (lua) =>
-      prepare(runPatiently, keys, acknowledgedScript(scripts, lua, quick.settings.ackReplicas)),
+      ackReplicas === 0
+        ? script(lua)
+        : createScript(runPatiently, keys, acknowledgedScript(scripts, lua, ackReplicas)),
     readHash: (key) => readHash({ run, keys, vouch }, key).catch(unavailable),
     runMarked: (operation) => runBetween(clients, vouch, operation).catch(unavailable),
     ping: () => vouch().catch(unavailable),
@@ -81,18 +85,12 @@ function createRedisHandle(
 }
 
 /** Every master is ours, and the replies before this one on its connection were those that were asked for. */
-async function recogniseAll(
-  { quick, patient }: RedisClients,
-  keys: MarkerKeys,
-  recognise: Recognise,
-): Promise<void> {
-  const slots = await quick.slots()
-  await Promise.all(
-    slots.flatMap((slot) => [quick, patient].map((client) => recognise(client, keys.ofSlot(slot)))),
-  )
+async function recogniseAll(client: RedisClient, keys: MarkerKeys, recognise: Recognise): Promise<void> {
+  const slots = await client.slots()
+  await Promise.all(slots.map((slot) => recognise(client, keys.ofSlot(slot))))
 }
 
-function prepare(run: Run, keys: MarkerKeys, call: Call): Script {
+function createScript(run: Run, keys: MarkerKeys, call: Call): Script {
   return (hashKeys, args) => {
     const markerKey = keys.beside(hashKeys[0] ?? '')
     return run(markerKey, (link, { text, floorAt }) =>

@@ -10,7 +10,7 @@ export type LinkMemory = {
   readonly scripts: Set<string>
   /** By their keys. */
   readonly markers: Map<string, Recognised>
-  /** Which process answers; see `identify`. */
+  /** Which process answered when it was asked last; see `identify`. */
   server?: Promise<string>
 }
 
@@ -103,11 +103,22 @@ function createMemory(): LinkMemory {
 
 /**
  * Names the process that answers and the history of its data. Both are other ones after a restart; after a failover at
- * least one of them is, whoever was promoted.
+ * least one of them is, whoever was promoted. The history may become another one under a connection that lasts, so what is
+ * remembered here proves that the process is the same, and never that it is not.
  */
 export function identify(link: RedisLink): Promise<string> {
+  return link.memory().server ?? identifyAnew(link)
+}
+
+/** As `identify`, as it is now. */
+export function identifyAnew(link: RedisLink): Promise<string> {
   const memory = link.memory()
-  return (memory.server ??= ask(link))
+  const asked = ask(link).catch((error: unknown) => {
+    delete memory.server
+    throw error
+  })
+  memory.server = asked
+  return asked
 }
 
 async function ask(link: RedisLink): Promise<string> {

@@ -36,12 +36,17 @@ describe.skipIf(locateRedisBinary() === undefined)('the floor of a Redis store',
     return () => tellFloor(['key'], [])
   }
 
-  async function promoteReplica(): Promise<RedisServer> {
+  async function attachReplica(): Promise<RedisServer> {
     await askRedis(server, (admin) => admin.config('SET', 'repl-diskless-sync-delay', '0'))
     const replica = await startRedis({ args: ['--replicaof', server.host, String(server.port)] })
     onTestFinished(replica.stop)
     const marker = () => askRedis(replica, (admin) => admin.get('totp:marker'))
     await expect.poll(marker, { timeout: 5000 }).not.toBeNull()
+    return replica
+  }
+
+  async function promoteReplica(): Promise<RedisServer> {
+    const replica = await attachReplica()
     await askRedis(replica, (admin) => admin.replicaof('NO', 'ONE'))
     return replica
   }
@@ -101,6 +106,56 @@ describe.skipIf(locateRedisBinary() === undefined)('the floor of a Redis store',
     const other = await open()
     await expect(other()).resolves.toBe(begin + 1000)
     await expect(floor()).resolves.toBe(begin + 1000)
+  })
+
+  it('comes to rest when a first replica gives the data another history under connections that last', async () => {
+    const early = await open()
+    await early()
+    await attachReplica()
+    now += 1000
+    const late = await open()
+    const floors = async () => {
+      now += 1000
+      return [await early(), await late()]
+    }
+    await expect(late()).resolves.toBe(begin + 1000)
+    await expect(floors()).resolves.toEqual([begin + 1000, begin + 1000])
+    await expect(floors()).resolves.toEqual([begin + 1000, begin + 1000])
+  })
+
+  it('comes to rest in one process when the data has another history once its replica was long gone', async () => {
+    await askRedis(server, (admin) => admin.config('SET', 'repl-backlog-ttl', '1'))
+    const history = () =>
+      askRedis(server, async (admin) => /^master_replid:(\w+)/m.exec(await admin.info('replication'))?.[1])
+    const handle = (await openForTest({ ...settings(), ackReplicas: 1 }, options())) as RedisHandle
+    const quick = handle.script('return floorAt')
+    const patient = handle.acknowledgedScript('return floorAt')
+    const replica = await attachReplica()
+    const held = () => patient(['key'], []).then(() => 'held', String)
+    await expect.poll(held, { timeout: 5000 }).toBe('held')
+    await quick(['key'], [])
+    const before = await history()
+    await replica.kill()
+    // So many wait for it that their connection is given up, and a new one asks who answers.
+    const waiting = Promise.allSettled(Array.from({ length: 8 }, () => patient(['key'], [])))
+    await expect.poll(history, { timeout: 5000 }).not.toBe(before)
+    await waiting
+    const floors: unknown[] = []
+    for (let round = 1; round <= 3; round++) {
+      now = begin + round * 1000
+      await patient(['key'], []).catch(() => undefined)
+      floors.push(await quick(['key'], []))
+    }
+    expect(floors).toEqual([begin + 1000, begin + 1000, begin + 1000])
+  })
+
+  it('is found again on the same connection once Redis tells who it is', async () => {
+    const floor = await open()
+    await askRedis(server, (admin) => admin.acl('SETUSER', 'default', '-info'))
+    proxy.cut()
+    await expect.poll(() => floor().catch(String)).toContain('NOPERM')
+    await askRedis(server, (admin) => admin.acl('SETUSER', 'default', '+info'))
+    await expect(floor()).resolves.toBeNull()
   })
 
   it('never falls', async () => {

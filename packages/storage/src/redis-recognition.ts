@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { Marker, MarkerGuard } from './marker.ts'
 import type { RedisClient } from './redis-client.ts'
-import { identify, type LinkMemory, type RedisLink } from './redis-link.ts'
+import { identify, identifyAnew, type LinkMemory, type RedisLink } from './redis-link.ts'
 import type { Scripts } from './redis-script.ts'
 import type { StoreLogger } from './store-settings.ts'
 import { StoreUnavailable } from './store-unavailable.ts'
@@ -37,10 +37,11 @@ export function createRecognition(deps: Deps): Recognise {
   async function look(markerKey: string, link: RedisLink): Promise<void> {
     const memory = link.memory()
     // In this order: the marker is what the client routes by.
-    const [found, server] = await Promise.all([getMarker(link, [markerKey], []), identify(link)])
+    const [found, remembered] = await Promise.all([getMarker(link, [markerKey], []), identify(link)])
     memory.markers.delete(markerKey)
     const text = found as string | null
     const marker = guard.check(text, markerKey)
+    const server = marker.server === remembered ? remembered : await identifyAnew(link)
     const renewed =
       marker.server === server
         ? { text: String(text), marker }

@@ -33,6 +33,23 @@ describe.skipIf(locateRedisBinary() === undefined)('a scan', () => {
     expect(await countKeys(client)).toBe(names.length + 1)
   })
 
+  it('begins anew when a slot moved, and lists none while it moves', async () => {
+    const servers = await startRedisCluster()
+    onTestFinished(servers.stop)
+    const client = await connect(servers.settings)
+    await fill(client)
+    const scanMaster = (cursor?: string) => scanPage(client, 'x:*', { cursor, count: 1000 })
+    const { keys, cursor } = await scanMaster()
+    const moved = names.find((name) => !keys.includes(name)) ?? ''
+    const during = new Set<string>()
+    await servers.moveSlot(moved, await servers.masterOf(keys[0] ?? ''), async () => {
+      during.add(await scanMaster(cursor).then(() => 'listed', String))
+    })
+    expect([...during]).toEqual([expect.stringContaining('on their way')])
+    const rest = async () => sorted([...keys, ...(await scanAll(client, cursor))])
+    await expect.poll(() => rest().catch(String)).toEqual(names.toSorted())
+  })
+
   it('goes on from a cursor, and from the beginning when Redis is no longer the same process', async () => {
     const server = await startRedis({ appendOnly: true })
     onTestFinished(server.stop)

@@ -48,7 +48,7 @@ export function createScripts(randomBytes: (size: number) => Buffer): Scripts {
   const name = randomBytes(6).toString('base64url')
   let calls = 0
 
-  function prepare(text: string): Call {
+  function createCall(text: string): Call {
     const sha = createHash('sha1').update(text).digest('hex')
     return async (link, keys, args) => {
       const token = `${name}.${++calls}`
@@ -61,8 +61,8 @@ export function createScripts(randomBytes: (size: number) => Buffer): Scripts {
       try {
         reply = await link.send(isKnown ? 'evalsha' : 'eval', words)
       } catch (error) {
-        // Perhaps the error of another call, so even NOSCRIPT is no leave to send this one again.
-        if (error instanceof Error && error.message.startsWith('NOSCRIPT')) memory.scripts.delete(sha)
+        // Perhaps that of another call: even NOSCRIPT is no leave to send this one again, and any may stand for NOSCRIPT.
+        memory.scripts.delete(sha)
         throw error
       }
       if (!Array.isArray(reply) || reply.at(-1) !== token) throw outOfStep(link, memory)
@@ -71,9 +71,9 @@ export function createScripts(randomBytes: (size: number) => Buffer): Scripts {
   }
 
   return {
-    bare: (lua) => prepare(echoing(lua)),
-    marked: (lua) => prepare(echoing(lua, checkMarker)),
-    written: (lua) => prepare(echoing(lua, checkMarker + rewriteMarker)),
+    bare: (lua) => createCall(echoing(lua)),
+    marked: (lua) => createCall(echoing(lua, checkMarker)),
+    written: (lua) => createCall(echoing(lua, checkMarker + rewriteMarker)),
   }
 }
 

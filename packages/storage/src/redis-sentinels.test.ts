@@ -1,5 +1,6 @@
 import {
   askRedis,
+  createFaultProxy,
   createTestCertificates,
   locateRedisBinary,
   redisSpeaksTls,
@@ -63,6 +64,24 @@ describe.skipIf(locateRedisBinary() === undefined)('a client behind Sentinels', 
     await expect.poll(() => tried(client)).toMatch(isAnswer)
     const answer = await count(client)
     expect(await askRedis(second, (admin) => admin.get('n'))).toBe(String(answer))
+  })
+
+  it('leaves a master that was replaced while no sentinel could be heard', async () => {
+    const [sentinel] = redis.sentinels
+    const [first, second] = redis.servers
+    if (!sentinel || !first || !second) throw new Error('there is no replica')
+    const proxy = await createFaultProxy(sentinel)
+    onTestFinished(() => proxy.close())
+    const client = await connect({ ...redis.settings, sentinels: [{ host: '127.0.0.1', port: proxy.port }] })
+    await count(client)
+    proxy.redirect(nowhere)
+    proxy.cut()
+    await redis.cutOff(first)
+    await expect.poll(() => redis.master(), { timeout: failoverMs }).toBe(second)
+    const portInUse = async () => (await client.masters())[0]?.stream.remotePort
+    expect(await portInUse()).toBe(first.port)
+    proxy.redirect(sentinel)
+    await expect.poll(portInUse, { timeout: failoverMs }).toBe(second.port)
   })
 
   it('comes back when a master is announced while it is asking for it', async () => {

@@ -1,8 +1,10 @@
 import { Redis } from 'ioredis'
+import { isIP } from 'node:net'
 import { redisOptions } from './redis-options.ts'
 import type { RedisSettings } from './store-settings.ts'
 
 const switched = '+switch-master'
+const keepAliveMs = 10_000
 
 /** Eyes on the sentinels beside the connection that asks them for the master. */
 export type SentinelWatch = {
@@ -28,10 +30,23 @@ export function watchSentinels(
     announced = undefined
   }
 
+  function hear(master: readonly unknown[]): void {
+    announced = master.join(':')
+    // One that is still asking for the master would end for good.
+    if (connection.status === 'ready') leaveUnlessAnnounced()
+  }
+
+  /** A name does not tell whether it is where the connection leads. */
+  function hearAddress(master: unknown): void {
+    if (Array.isArray(master) && isIP(String(master[0])) > 0) hear(master)
+  }
+
   const sentinels = settings.sentinels.map((address) => {
     const sentinel = new Redis({
       ...redisOptions(settings, name),
       ...address,
+      // Nothing is sent that would show that nobody is there any more.
+      keepAlive: keepAliveMs,
       username: sentinelUsername,
       password: sentinelPassword?.reveal(),
       enableReadyCheck: false,
@@ -39,14 +54,13 @@ export function watchSentinels(
     sentinel.on('error', (error: Error) => failures.set(sentinel, error))
     sentinel.on('ready', () => {
       failures.delete(sentinel)
+      // It may have said so while nobody listened.
+      sentinel.call('SENTINEL', 'get-master-addr-by-name', settings.master).then(hearAddress, () => {})
       sentinel.subscribe(switched).catch(() => {})
     })
     sentinel.on('message', (_channel: string, text: string) => {
-      const [master, , , host, port] = text.split(' ')
-      if (master !== settings.master) return
-      announced = `${host}:${port}`
-      // One that is still asking for the master would end for good.
-      if (connection.status === 'ready') leaveUnlessAnnounced()
+      const [master, , , ...address] = text.split(' ')
+      if (master === settings.master) hear(address)
     })
     return sentinel
   })

@@ -84,10 +84,10 @@ function createSqliteHandle(
   const { settle, flush } = createGroupCommit(database)
   const begin = database.prepare('BEGIN')
   const commit = database.prepare('COMMIT')
-  const selectMarker = database.prepare('SELECT value FROM meta WHERE name = ?')
+  const selectMeta = database.prepare('SELECT value FROM meta WHERE name = ?')
   const upsertMeta = database.prepare(upsertMetaSql)
   const lastStartedAt = exchangeStart(database, options.now())
-  const floorAt = options.noticesStops ? write(database, () => noteStart(database, options.now())) : undefined
+  if (options.noticesStops) write(database, () => noteStart(database, options.now()))
   if (options.syncAtClose) database.exec('PRAGMA synchronous = NORMAL')
 
   function read<T>(work: () => T): T {
@@ -104,14 +104,17 @@ function createSqliteHandle(
 
   function checkMarker(): void {
     if (!isSameFile(fileAt(path), opened)) return guard.lost('another file, or none, stands at its path')
-    guard.check(selectMarker.get(layouts[options.service].marker)?.['value'] as string | undefined)
+    guard.check(selectMeta.get(layouts[options.service].marker)?.['value'] as string | undefined)
   }
 
   return {
     engine: 'sqlite',
     database,
     ...(lastStartedAt === undefined ? {} : { lastStartedAt }),
-    ...(floorAt === undefined ? {} : { floorAt }),
+    floorAt() {
+      const floorAt = selectMeta.get('floor_at')?.['value']
+      return floorAt === undefined ? undefined : Number(floorAt)
+    },
     settle,
     read,
     checkMarker,
@@ -188,12 +191,10 @@ function exchangeStart(database: DatabaseSync, now: number): number | undefined 
   return last === undefined ? undefined : Number(last)
 }
 
-/** Until the stop of this start the file says that there was none. Returns the floor. */
-function noteStart(database: DatabaseSync, now: number): number | undefined {
+/** Until the stop of this start the file says that there was none. */
+function noteStart(database: DatabaseSync, now: number): void {
   if (readMeta(database, 'stopped') === 'no') raiseFloor(database, now)
   writeMeta(database, 'stopped', 'no')
-  const floorAt = readMeta(database, 'floor_at')
-  return floorAt === undefined ? undefined : Number(floorAt)
 }
 
 function raiseFloor(database: DatabaseSync, now: number): void {

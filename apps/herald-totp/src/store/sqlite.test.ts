@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { sqliteEngine } from './sqlite.fixture.ts'
 import { describeTotpStore } from './store.contract.ts'
-import { enrol } from './totp-store.fixture.ts'
+import { enrol, start, stepAt } from './totp-store.fixture.ts'
 
 describeTotpStore(sqliteEngine)
 
@@ -14,3 +14,12 @@ it.each(['digits = 1', 'period_seconds = 0', `algorithm = 'MD5'`])(
     await expect(store.findSubject('alice')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
   },
 )
+
+it('the store on SQLite settles nothing once its marker is gone', async () => {
+  const testStore = sqliteEngine.create()
+  const { use } = await enrol(await testStore.open(), 'alice')
+  await testStore.loseMarker()
+  await expect(use(stepAt(start + 30_000), start + 30_000)).rejects.toMatchObject({
+    code: 'STORE_UNAVAILABLE',
+  })
+})

@@ -38,7 +38,7 @@ export function createSqliteStore(handle: SqliteHandle, options: StoreOptions): 
   const { database } = handle
   const sql = prepareStatements(database)
   const deps: Deps = { handle, sql, takeToken: prepareTakeToken(database), options }
-  /** For answers that could rest on absence. */
+  /** In a store that is not ours nothing is known: neither what is absent, nor what was used. */
   const settleMarked = <T>(work: () => T): Promise<T> =>
     handle.settle(() => {
       handle.checkMarker()
@@ -54,7 +54,7 @@ export function createSqliteStore(handle: SqliteHandle, options: StoreOptions): 
     findEnrollment: (id, now) => readMarked(() => findEnrollment(deps, id, now)),
     settleEnrollment: (id, verdict, now) => settleMarked(() => settleEnrollment(deps, id, verdict, now)),
     findSubject: (subject) => readMarked(() => findSubject(deps, subjectTag(subject))),
-    settleVerification: (verification) => handle.settle(() => settleVerification(deps, verification)),
+    settleVerification: (verification) => settleMarked(() => settleVerification(deps, verification)),
     revoke: (subject, request, now) => settleMarked(() => revoke(deps, subject, request, now)),
     unlock: (subject) =>
       settleMarked(() => {
@@ -162,14 +162,11 @@ function findSubject({ sql }: Deps, tag: string): SubjectRecord | undefined {
 }
 
 function settleVerification(deps: Deps, verification: Verification): Settled {
-  const { handle, sql, options } = deps
+  const { sql, options } = deps
   const { subject, version, verdict, challenge, now } = verification
   const tag = subjectTag(subject)
   const row = sql.subject.get(tag)
-  const isThatVersion = (row?.['version'] ?? 'unknown') === version
-  // An emptied store has no subject either.
-  if (!row || !isThatVersion) handle.checkMarker()
-  if (!isThatVersion) return { outcome: 'gone' }
+  if ((row?.['version'] ?? 'unknown') !== version) return { outcome: 'gone' }
   const counter = row ? tag : `u${options.unknownSlot(subject)}`
   const guessed = verdict.kind === 'wrong' ? verdict.guessed : verdict.kind
   const failures = readFailures(sql, counter, now)
@@ -212,7 +209,7 @@ function flooredMs(
   { periodSeconds, step }: Extract<Verdict, { kind: 'totp' }>,
   now: number,
 ): number | undefined {
-  const { floorAt } = handle
+  const floorAt = handle.floorAt()
   if (floorAt === undefined) return undefined
   const periodMs = periodSeconds * 1000
   const stepFloor = Math.floor(floorAt / periodMs) + options.policy.skew
