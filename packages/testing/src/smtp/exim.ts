@@ -1,7 +1,6 @@
 import { execFile, execFileSync, spawn } from 'node:child_process'
 import { chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -10,6 +9,7 @@ import { promisify } from 'node:util'
 import { freePort } from '../free-port.ts'
 import type { TestCertificate } from './test-certificates.ts'
 import { isExecutable } from '../is-executable.ts'
+import { isListening } from '../is-listening.ts'
 
 const run = promisify(execFile)
 
@@ -89,18 +89,6 @@ export async function startExim(binary: string, certificate: TestCertificate): P
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
       await rm(folder, { recursive: true, force: true })
     },
-  }
-}
-
-async function isListening(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
   }
 }
 
