@@ -22,9 +22,9 @@ import {
   type Env,
   type GateFinding,
   type Secret,
-  type StoreSettings,
   type VariableRule,
 } from '@herald/config'
+import type { StoreSettings } from '@herald/storage'
 import { z } from 'zod'
 import { dkimRule, dkimSettings, dkimVariables, isAtOrBelow } from './dkim-settings.ts'
 import type { Brand } from './domain/content.ts'

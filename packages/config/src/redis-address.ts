@@ -1,6 +1,5 @@
+import type { Address } from '@herald/storage'
 import { createSecret, type Secret } from './secret.ts'
-
-export type Address = { host: string; port: number }
 
 const redisPort = 6379
 

@@ -1,4 +1,5 @@
-import { type Address, parseAddress, parseRedisUrl } from './redis-address.ts'
+import type { Address, RedisSettings, RedisTopology, StoreSettings } from '@herald/storage'
+import { parseAddress, parseRedisUrl } from './redis-address.ts'
 import type { Secret } from './secret.ts'
 import { variable } from './variable.ts'
 
@@ -91,28 +92,6 @@ export type StoreValues = {
   REDIS_TLS_CA_FILE?: string | undefined
   REDIS_TLS_INSECURE_SKIP_VERIFY: boolean
 }
-
-export type StoreSettings = { engine: 'sqlite'; path: string } | RedisSettings
-
-export type RedisSettings = RedisTopology & {
-  engine: 'redis'
-  username?: string
-  password?: Secret
-  tls?: { serverName?: string; /** PEM text. */ ca?: string; rejectUnauthorized: boolean }
-  ackReplicas: number
-}
-
-export type RedisTopology =
-  | ({ topology: 'standalone'; db: number } & Address)
-  | {
-      topology: 'sentinel'
-      sentinels: readonly Address[]
-      master: string
-      sentinelUsername?: string
-      sentinelPassword?: Secret
-      db: number
-    }
-  | { topology: 'cluster'; nodes: readonly Address[] }
 
 /** The variables that name a store, of which one is set, each with the engine that it means. */
 export const storeNames = {
