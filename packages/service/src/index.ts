@@ -1,5 +1,6 @@
 export { answerJson } from './answer.ts'
 export { addApiKeysCommand } from './api-keys-command.ts'
+export { addAuditCommand, type TrailEvidence } from './audit-command.ts'
 export { addClockGauge } from './clock-gauge.ts'
 export { authenticate, requireScope, type SpendNonce } from './authenticate.ts'
 export { enforceGate } from './enforce-gate.ts'

@@ -1,7 +1,7 @@
-import { addApiKeysCommand } from '@herald/service'
+import { addApiKeysCommand, addAuditCommand } from '@herald/service'
 import { Command, CommanderError } from 'commander'
 import type { World } from '../start.ts'
-import { addAuditCommand } from './audit-verify.ts'
+import { withAuditEvidence } from './audit-evidence.ts'
 import { checkConfig } from './config-check.ts'
 import { sendTest } from './send-test.ts'
 import { confirmStore } from './store-confirm.ts'
@@ -53,6 +53,10 @@ function createProgram(world: CommandWorld, exitWith: (code: number) => void): C
     .argument('<address>')
     .action(async (address: string) => exitWith(await sendTest(address, world)))
   addApiKeysCommand(program, world, { exitWith, realm: 'smtp' })
-  addAuditCommand(program, world, exitWith)
+  addAuditCommand(program, {
+    withEvidence: (use) => withAuditEvidence(world, use),
+    print: world.print,
+    exitWith,
+  })
   return program
 }

@@ -1,7 +1,7 @@
-import { addApiKeysCommand } from '@herald/service'
+import { addApiKeysCommand, addAuditCommand } from '@herald/service'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import type { World } from '../start.ts'
-import { addAuditCommand } from './audit-verify.ts'
+import { withAuditEvidence } from './audit-evidence.ts'
 import { checkConfig } from './config-check.ts'
 import { addKeysCommand } from './keys/keys-command.ts'
 import { rekeyStore } from './rekey.ts'
@@ -54,7 +54,11 @@ function createProgram(world: CommandWorld, exitWith: (code: number) => void): C
   addKeysCommand(program, world, exitWith)
   addRekeyCommand(program, world, exitWith)
   addApiKeysCommand(program, world, { exitWith, realm: 'totp' })
-  addAuditCommand(program, world, exitWith)
+  addAuditCommand(program, {
+    withEvidence: (use) => withAuditEvidence(world, use),
+    print: world.print,
+    exitWith,
+  })
   return program
 }
 

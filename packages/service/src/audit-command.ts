@@ -1,22 +1,24 @@
 import { createAuditKey, describeReport, headsName, readLines, verifyTrail } from '@herald/audit'
-import { createHashes } from '@herald/storage'
 import type { Command } from 'commander'
-import { auditSecrets } from '../audit.ts'
-import { credentialsOf } from '../callers.ts'
-import { readSettings } from '../config.ts'
-import { openConfiguredStore } from '../configured-store.ts'
-import { obtainDigestKey } from '../digest-key.ts'
-import type { CommandWorld } from './run-command.ts'
-import { silentLogger } from './silent-logger.ts'
+
+/** What the trail of a service is judged by. */
+export type TrailEvidence = {
+  /** That it may be chained under. */
+  secrets: readonly Uint8Array[]
+  heads: { read(name: string): Promise<Readonly<Record<string, string>>> }
+}
+
+type World = {
+  /** Opens the store for as long as `use` takes. */
+  withEvidence: <T>(use: (evidence: TrailEvidence) => Promise<T>) => Promise<T>
+  print: (line: string) => void
+  exitWith: (code: number) => void
+}
 
 type Options = { since?: string; store: boolean; json?: boolean }
 
 /** `audit verify FILE...` */
-export function addAuditCommand(
-  program: Command,
-  world: CommandWorld,
-  exitWith: (code: number) => void,
-): void {
+export function addAuditCommand(program: Command, world: World): void {
   program
     .command('audit')
     .description('the trail of security events')
@@ -26,29 +28,25 @@ export function addAuditCommand(
     .option('--since <time>', 'chains last heard of before that time may be missing, like 2026-01-31')
     .option('--no-store', 'judge the lines alone, not whether a tail or a chain is missing')
     .option('--json', 'one JSON object')
-    .action(async (files: string[], options: Options) => exitWith(await verifyAudit(files, options, world)))
+    .action(async (files: string[], options: Options) =>
+      world.exitWith(await verifyAudit(files, options, world)),
+    )
 }
 
 /** 0 when the trail is whole, 1 when it is not. Throws on a file that cannot be read and on a store that does not answer. */
 async function verifyAudit(
   files: readonly string[],
   options: Options,
-  { env, now, randomBytes, print }: CommandWorld,
+  { withEvidence, print }: World,
 ): Promise<number> {
   const since = options.since === undefined ? 0 : Date.parse(options.since)
   if (Number.isNaN(since)) {
     print('--since must be a time like 2026-01-31 or 2026-01-31T12:00:00Z')
     return 1
   }
-  const { settings } = await readSettings(env)
-  const store = await openConfiguredStore(settings.store, { now, randomBytes, logger: silentLogger })
-  try {
-    const once = { once: store.once, now, randomBytes }
-    const secrets = auditSecrets(settings, await obtainDigestKey(credentialsOf(settings.auth), once))
+  return withEvidence(async ({ secrets, heads }) => {
     // The heads first: what the store knows by now is in the files by then.
-    const checkpoints = options.store
-      ? await createHashes(store.handle, { prefix: 'smtp:' }).read(headsName)
-      : undefined
+    const checkpoints = options.store ? await heads.read(headsName) : undefined
     const report = await verifyTrail(readLines(files), {
       keys: secrets.map(createAuditKey),
       ...(checkpoints && { checkpoints }),
@@ -57,7 +55,5 @@ async function verifyAudit(
     if (options.json) print(JSON.stringify(report))
     else for (const line of describeReport(report)) print(line)
     return report.ok ? 0 : 1
-  } finally {
-    await store.calls.close()
-  }
+  })
 }
