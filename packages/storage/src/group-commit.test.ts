@@ -71,4 +71,19 @@ describe('settle', () => {
     ])
     expect(seen).toEqual([true, 1])
   })
+
+  it('leaves what is more than sixteen works to the next turn of the event loop', async () => {
+    const works = Array.from({ length: 17 }, (_, id) => commits.settle(insert(id)))
+    await works[0]
+    expect(count()).toBe(16)
+    await works[16]
+    expect(count()).toBe(17)
+  })
+
+  it('flushes all that waits, however many works it is', async () => {
+    const works = Array.from({ length: 40 }, (_, id) => commits.settle(insert(id)))
+    commits.flush()
+    expect(count()).toBe(40)
+    await expect(Promise.all(works)).resolves.toHaveLength(40)
+  })
 })

@@ -11,13 +11,19 @@ export type GroupCommit = {
 
 type Job = { run: () => unknown; resolve: (value: never) => void; reject: (error: unknown) => void }
 
-/** Settles that arrive in one turn of the event loop share one transaction, so that they also share its sync to disk. */
+/** Beyond it a transaction, and the answers that its end sends on their way, would keep the event loop from all others. */
+const batchMax = 16
+
+/**
+ * Settles that arrive in one turn of the event loop share one transaction, so that they also share its sync to disk. When
+ * there are many, each turn commits some of them, in the order in which they came.
+ */
 export function createGroupCommit(database: DatabaseSync): GroupCommit {
   const begin = database.prepare('BEGIN IMMEDIATE')
   const commit = database.prepare('COMMIT')
   const savepoint = database.prepare('SAVEPOINT work')
   const release = database.prepare('RELEASE work')
-  let jobs: Job[] = []
+  const jobs: Job[] = []
 
   function runJob(job: Job): () => void {
     savepoint.run()
@@ -33,10 +39,10 @@ export function createGroupCommit(database: DatabaseSync): GroupCommit {
     }
   }
 
-  function flush(): void {
-    const batch = jobs
-    jobs = []
+  function commitSome(): void {
+    const batch = jobs.splice(0, batchMax)
     if (batch.length === 0) return
+    if (jobs.length > 0) setImmediate(commitSome)
     try {
       begin.run()
       const answers = batch.map(runJob)
@@ -49,9 +55,13 @@ export function createGroupCommit(database: DatabaseSync): GroupCommit {
     }
   }
 
+  function flush(): void {
+    while (jobs.length > 0) commitSome()
+  }
+
   function settle<T>(work: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      if (jobs.push({ run: work, resolve, reject }) === 1) setImmediate(flush)
+      if (jobs.push({ run: work, resolve, reject }) === 1) setImmediate(commitSome)
     })
   }
 
