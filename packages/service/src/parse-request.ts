@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { Context } from 'hono'
 import type { z } from 'zod'
 import { describeIssues } from './describe-issues.ts'
@@ -5,7 +6,6 @@ import { Refused } from './refused.ts'
 import { requestTarget } from './request-target.ts'
 import type { ServiceEnv } from './service-env.ts'
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const jsonType = /^application\/json[\t ]*(?:;|$)/i
 
 /** Reads the body as JSON of the schema; what is not such JSON is Refused, with a message that repeats nothing of it. */
@@ -28,7 +28,8 @@ function settle<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
 }
 
 function decodeJson(body: Buffer): unknown {
-  const text = attempt(() => utf8.decode(body), 'the body is not UTF-8')
+  if (!isUtf8(body)) throw new Refused('invalid_request', 'the body is not UTF-8')
+  const text = body.toString('utf8')
   const value = attempt((): unknown => JSON.parse(text), 'the body is not JSON')
   // Lone surrogates can only come from escapes, so texts without one are not walked.
   if (/\\u[dD][89a-fA-F]/.test(text)) {
