@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { createLogLines } from './app.fixture.ts'
 
 describe('createLogger', () => {
@@ -8,6 +8,21 @@ describe('createLogger', () => {
     logger.warn({ a: 1 }, 'text')
     expect(lines).toMatchObject([{ level: 'warn', service_name: 'herald-test', a: 1, msg: 'text' }])
     expect(lines[0]?.['time']).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
+  })
+
+  it('writes the time of each line, also of two in one millisecond', () => {
+    vi.useFakeTimers({ now: 1_700_000_000_000 })
+    onTestFinished(() => void vi.useRealTimers())
+    const { logger, lines } = createLogLines()
+    logger.info('one')
+    logger.info('two')
+    vi.setSystemTime(1_700_000_000_001)
+    logger.info('three')
+    expect(lines.map(({ time }) => time)).toEqual([
+      '2023-11-14T22:13:20.000Z',
+      '2023-11-14T22:13:20.000Z',
+      '2023-11-14T22:13:20.001Z',
+    ])
   })
 
   it('hides fields that must never be logged', () => {

@@ -33,13 +33,28 @@ export function createLogger(options: {
     {
       level: options.level,
       base: { service_name: options.service },
-      timestamp: stdTimeFunctions.isoTime,
+      timestamp: createIsoTime(),
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: hidden, censor: '[secret]' },
       serializers: { err: describeError },
     },
     options.destination ?? openStandardOutput(),
   )
+}
+
+/** pino's isoTime, asked once a millisecond: to write a date out costs a quarter of a line, and lines come in batches. */
+function createIsoTime(): () => string {
+  const { epochTime, isoTime } = stdTimeFunctions
+  let millisecond = ''
+  let written = ''
+  return () => {
+    const now = epochTime()
+    if (now !== millisecond) {
+      millisecond = now
+      written = isoTime()
+    }
+    return written
+  }
 }
 
 type ErrorDescription = {
