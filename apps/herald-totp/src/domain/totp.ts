@@ -25,7 +25,7 @@ export function codeAt(secret: Uint8Array, parameters: TotpParameters, step: num
 
 /** The code as a number: HOTP (RFC 4226, section 5.3) with the step as its counter. */
 function numberAt(secret: Uint8Array, { algorithm, digits }: TotpParameters, step: number): number {
-  const counter = Buffer.alloc(8)
+  const counter = Buffer.allocUnsafe(8)
   counter.writeUInt32BE(Math.floor(step / 2 ** 32), 0)
   counter.writeUInt32BE(step % 2 ** 32, 4)
   // A digest as text costs less than one as bytes, and its last digit is the offset that the RFC calls for.
