@@ -1,7 +1,10 @@
 /** Version of both engines' layout, kept in the store's marker. */
 export const totpSchema = 1
 
-/** SQLite's tables. Times are milliseconds since the epoch; `tag` is subject-tag.ts'. */
+/**
+ * SQLite's tables. Times are milliseconds since the epoch; `tag` is subject-tag.ts'. Rows that hold boxes are long, and have
+ * row ids, or a million of them would make a tree of ten levels.
+ */
 export const totpTables = `
   CREATE TABLE IF NOT EXISTS subjects (
     tag TEXT PRIMARY KEY,
@@ -10,7 +13,7 @@ export const totpTables = `
     backup_set TEXT,
     -- One character a slot: '1' is used.
     backup_slots TEXT NOT NULL
-  ) STRICT, WITHOUT ROWID;
+  ) STRICT;
 
   CREATE TABLE IF NOT EXISTS credentials (
     tag TEXT NOT NULL REFERENCES subjects (tag) ON DELETE CASCADE,
@@ -24,7 +27,7 @@ export const totpTables = `
     last_step INTEGER NOT NULL,
     last_used_at INTEGER,
     PRIMARY KEY (tag, id)
-  ) STRICT, WITHOUT ROWID;
+  ) STRICT;
 
   -- The row id is the order of the starts.
   CREATE TABLE IF NOT EXISTS enrollments (
