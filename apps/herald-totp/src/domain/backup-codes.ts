@@ -13,16 +13,21 @@ const s1 = { tag: 1, saltBytes: 12, digestBytes: 16 } as const
 
 type Slot = { salt: Buffer; digest: Buffer }
 
-/** Ten new codes as a person reads them, and the set that is sealed and stored in their place. */
+/**
+ * Ten new codes as a person reads them, and the set that is sealed and stored in their place. Drawn all at once: a draw costs
+ * far more than its bytes.
+ */
 export function createBackupCodes(randomBytes: Random): { codes: string[]; set: Buffer } {
-  const symbols = Array.from({ length: backupSlots }, () =>
-    randomSymbols(randomBytes, alphabet, symbolsPerCode),
+  const symbols = randomSymbols(randomBytes, alphabet, backupSlots * symbolsPerCode)
+  const salts = randomBytes(backupSlots * s1.saltBytes)
+  const codes = Array.from({ length: backupSlots }, (_, index) =>
+    symbols.slice(index * symbolsPerCode, (index + 1) * symbolsPerCode),
   )
-  const slots = symbols.flatMap((code) => {
-    const salt = randomBytes(s1.saltBytes)
+  const slots = codes.flatMap((code, index) => {
+    const salt = salts.subarray(index * s1.saltBytes, (index + 1) * s1.saltBytes)
     return [salt, digestOf(salt, code)]
   })
-  return { codes: symbols.map(inGroups), set: Buffer.concat([Buffer.of(s1.tag), ...slots]) }
+  return { codes: codes.map(inGroups), set: Buffer.concat([Buffer.of(s1.tag), ...slots]) }
 }
 
 /** The slot that holds these symbols, used or not. Every slot is digested and compared, whichever matches. */
