@@ -15,12 +15,15 @@ const hidden = [
   'text',
 ]
 
+/** As many bytes as are written at once: a write wakes another thread, which costs as much as several lines. */
+const writeBytes = 15 * 1024
+
 /**
  * Writes in the background, at most a tenth of a second later; what is pending is written before the process exits, be
  * it by `exit` or by an uncaught error. Two of them would tear each other's lines.
  */
 export function openStandardOutput(): ReturnType<typeof destination> {
-  return destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 100 })
+  return destination({ dest: 1, sync: false, minLength: writeBytes, periodicFlush: 100 })
 }
 
 /** JSON lines, on standard output unless there is another destination. */
