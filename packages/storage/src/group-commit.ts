@@ -15,8 +15,8 @@ type Job = { run: () => unknown; resolve: (value: never) => void; reject: (error
 const batchMax = 16
 
 /**
- * Settles that arrive in one turn of the event loop share one transaction, so that they also share its sync to disk. When
- * there are many, each turn commits some of them, in the order in which they came.
+ * Settles that arrive while each turn of the event loop brings more share one transaction, so that they also share its sync
+ * to disk. When there are many, each turn commits some of them, in the order in which they came.
  */
 export function createGroupCommit(database: DatabaseSync): GroupCommit {
   const begin = database.prepare('BEGIN IMMEDIATE')
@@ -55,13 +55,18 @@ export function createGroupCommit(database: DatabaseSync): GroupCommit {
     }
   }
 
+  function gather(seen: number): void {
+    if (jobs.length <= seen || jobs.length >= batchMax) commitSome()
+    else setImmediate(gather, jobs.length)
+  }
+
   function flush(): void {
     while (jobs.length > 0) commitSome()
   }
 
   function settle<T>(work: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      if (jobs.push({ run: work, resolve, reject }) === 1) setImmediate(commitSome)
+      if (jobs.push({ run: work, resolve, reject }) === 1) setImmediate(gather, 1)
     })
   }
 
