@@ -72,6 +72,13 @@ describe('settle', () => {
     expect(seen).toEqual([true, 1])
   })
 
+  it('takes what the next turn of the event loop brings into the transaction of several works', async () => {
+    const [first] = [commits.settle(insert(1)), commits.settle(insert(2))]
+    setImmediate(() => void commits.settle(insert(3)))
+    await first
+    expect(count()).toBe(3)
+  })
+
   it('leaves what is more than sixteen works to the next turn of the event loop', async () => {
     const works = Array.from({ length: 17 }, (_, id) => commits.settle(insert(id)))
     await works[0]

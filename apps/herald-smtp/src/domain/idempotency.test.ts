@@ -132,7 +132,12 @@ describe('idempotency', async () => {
   })
 
   it('answers a twin at its own deadline that the outcome is unknown, and mails nothing for it', async () => {
-    const first = replica().run(call(), slowMail(500))
+    const begun = Promise.withResolvers<void>()
+    const first = replica().run(call(), (messageId, deadline) => {
+      begun.resolve()
+      return slowMail(500)(messageId, deadline)
+    })
+    await begun.promise
     const started = Date.now()
     const [near, far] = await Promise.all([
       replica({}, otherStore).run(call({ deadline: now() + 200 }), mail),
