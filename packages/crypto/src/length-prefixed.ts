@@ -4,10 +4,12 @@ export function lengthPrefixed(fields: readonly (string | Uint8Array)[]): Buffer
   const joined = Buffer.allocUnsafe(total)
   let at = 0
   for (const field of fields) {
-    const bytes = typeof field === 'string' ? joined.write(field, at + 4, 'utf8') : field.byteLength
-    if (typeof field !== 'string') joined.set(field, at + 4)
-    joined.writeUInt32BE(bytes, at)
-    at += 4 + bytes
+    at = joined.writeUInt32BE(Buffer.byteLength(field), at)
+    if (typeof field === 'string') at += joined.write(field, at, 'utf8')
+    else {
+      joined.set(field, at)
+      at += field.byteLength
+    }
   }
   return joined
 }
