@@ -1,4 +1,5 @@
-import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino'
+import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino'
+import { openStandardOutput } from './standard-output.ts'
 
 export type { Logger }
 
@@ -14,17 +15,6 @@ const hidden = [
   'subject',
   'text',
 ]
-
-/** As many bytes as are written at once: a write wakes another thread, which costs as much as several lines. */
-const writeBytes = 15 * 1024
-
-/**
- * Writes in the background, at most a tenth of a second later; what is pending is written before the process exits, be
- * it by `exit` or by an uncaught error. Two of them would tear each other's lines.
- */
-export function openStandardOutput(): ReturnType<typeof destination> {
-  return destination({ dest: 1, sync: false, minLength: writeBytes, periodicFlush: 100 })
-}
 
 /** JSON lines, on standard output unless there is another destination. */
 export function createLogger(options: {

@@ -1,9 +1,10 @@
 import type { AuditSink } from '@herald/audit'
 import { ConfigError } from '@herald/config'
 import { restrainHeap } from './restrain-heap.ts'
-import { createLogger, openStandardOutput, type Logger } from './logger.ts'
+import { createLogger, type Logger } from './logger.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { serve } from './serve.ts'
+import { asSink, openStandardOutput } from './standard-output.ts'
 
 /** What a service has opened and built once its configuration is read. */
 export type StartedService = Omit<Parameters<typeof serve>[0], 'logger' | 'registry'> & {
@@ -88,22 +89,6 @@ async function runUntil(
 }
 
 /** After the first one signals are the system's again, so that the next one ends the process. */
-function asSink(stream: ReturnType<typeof openStandardOutput>): AuditSink {
-  return {
-    write: (line) => void stream.write(line),
-    flush: () =>
-      new Promise((resolve, reject) => {
-        stream.flush((error) => {
-          // A pipe or a terminal has taken the lines and cannot be synced.
-          const isTaken =
-            !error || ['EINVAL', 'ENOTSUP'].includes((error as NodeJS.ErrnoException).code ?? '')
-          if (isTaken) resolve()
-          else reject(error)
-        })
-      }),
-  }
-}
-
 function stopSignal(process: ServiceProcess): Promise<string> {
   const names = ['SIGTERM', 'SIGINT'] as const
   return new Promise((resolve) => {
