@@ -3,7 +3,7 @@ import { asSqliteFault } from './sqlite-fault.ts'
 import { StoreUnavailable } from './store-unavailable.ts'
 
 export type GroupCommit = {
-  /** Runs `work` in the next shared transaction; resolves after the sync to disk, rejects with what `work` threw, undone alone. */
+  /** Runs `work` in a shared transaction; resolves after the sync to disk, rejects with what `work` threw, undone alone. */
   settle: <T>(work: () => T) => Promise<T>
   /** Runs what still waits, at once. */
   flush: () => void
@@ -39,12 +39,22 @@ export function createGroupCommit(database: DatabaseSync): GroupCommit {
     }
   }
 
+  /** Whoever holds the file makes this wait; those who come next must not wait for him one batch after the other. */
+  function beginFor(batch: Job[]): void {
+    try {
+      begin.run()
+    } catch (error) {
+      batch.push(...jobs.splice(0))
+      throw error
+    }
+  }
+
   function commitSome(): void {
     const batch = jobs.splice(0, batchMax)
     if (batch.length === 0) return
     if (jobs.length > 0) setImmediate(commitSome)
     try {
-      begin.run()
+      beginFor(batch)
       const answers = batch.map(runJob)
       commit.run()
       for (const answer of answers) answer()

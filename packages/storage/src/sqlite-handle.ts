@@ -22,7 +22,7 @@ import { StoreRefused, StoreUnavailable } from './store-unavailable.ts'
 /** How long another process may hold the file before we answer 503. */
 const defaultBusyTimeoutMs = 50
 const sqliteBusy = 5
-/** Room for what lies above the leaves of a million subjects, so that a look-up reads little but leaves. */
+/** Room for what lies above the leaves of a million rows, so that a look-up reads little but leaves. */
 const pageCacheKib = 8192
 
 /** SQLite's name for a store that has no file and ends with the process. */

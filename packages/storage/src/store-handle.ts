@@ -41,7 +41,7 @@ export type SqliteHandle = {
   lastStartedAt?: number
   /** When it was opened last after a stop that was not in order, or confirmed by an operator: what was settled before may be lost. */
   floorAt(): number | undefined
-  /** Runs `work` in a transaction that the settles of one tick share, synced to disk before this resolves; a throw of `work` undoes it alone. */
+  /** Runs `work` in a transaction that settles which come together share, synced to disk before this resolves; a throw of `work` undoes it alone. */
   settle<T>(work: () => T): Promise<T>
   /** Reads one snapshot at once. */
   read<T>(work: () => T): T
