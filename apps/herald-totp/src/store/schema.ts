@@ -2,8 +2,8 @@
 export const totpSchema = 1
 
 /**
- * SQLite's tables. Times are milliseconds since the epoch; `tag` is subject-tag.ts'. Rows that hold boxes are long, and have
- * row ids, or a million of them would make a tree of ten levels.
+ * SQLite's tables. Times are milliseconds since the epoch; `tag` is subject-tag.ts'. Rows that hold boxes are long and have
+ * row ids: without, they would stand in the inner pages of the tree too, and make it deep.
  */
 export const totpTables = `
   CREATE TABLE IF NOT EXISTS subjects (
