@@ -27,6 +27,6 @@ describe('a store that several processes use while it breaks for long', () => {
         { name: 'it forgets', strike: async () => void (await world.processes[0]!.call('execute', sql)) },
       ],
     })
-    await expect(checkStore('sqlite', { seed, laps: 10 }, forget)).rejects.toThrow(/nothing explains/)
+    await expect(checkStore('sqlite', { seed, laps: 60 }, forget)).rejects.toThrow(/nothing explains/)
   })
 })
