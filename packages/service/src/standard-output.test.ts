@@ -1,4 +1,4 @@
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
@@ -7,12 +7,13 @@ import { asSink, openStandardOutput } from './standard-output.ts'
 it('has written a line when it is flushed, also one behind a write under way', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'herald-output-'))
   const path = join(folder, 'out')
-  const descriptor = openSync(path, 'w')
+  const output = openStandardOutput(openSync(path, 'w'))
   onTestFinished(() => {
-    closeSync(descriptor)
+    // Closes the file, and ends what would be written to it every tenth of a second.
+    output.destroy()
     rmSync(folder, { recursive: true })
   })
-  const sink = asSink(openStandardOutput(descriptor))
+  const sink = asSink(output)
   const large = `${'x'.repeat(16_000)}\n`
   sink.write(large)
   sink.write('behind\n')
