@@ -62,7 +62,7 @@ export async function startTestedService(env: Record<string, string> = {}): Prom
       logger,
       metrics,
       isDraining: () => false,
-      output: { write: (line) => void (log += line), flush: async () => {} },
+      output: { write: (line) => (log += line) !== '', flush: (done) => done(), flushNow: () => {} },
       onExit: () => {},
     },
     world,

@@ -36,7 +36,7 @@ export async function openApp(env: Record<string, string> = {}) {
       }),
       metrics,
       isDraining: () => false,
-      output: { write: (line) => void lines.push(line), flush: async () => {} },
+      output: { write: (line) => lines.push(line) > 0, flush: (done) => done(), flushNow: () => {} },
       onExit: () => {},
     },
     {

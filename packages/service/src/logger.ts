@@ -1,5 +1,4 @@
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino'
-import { openStandardOutput } from './standard-output.ts'
 
 export type { Logger }
 
@@ -16,11 +15,11 @@ const hidden = [
   'text',
 ]
 
-/** JSON lines, on standard output unless there is another destination. */
+/** JSON lines. */
 export function createLogger(options: {
   service: string
   level: string
-  destination?: DestinationStream
+  destination: DestinationStream
 }): Logger {
   return pino(
     {
@@ -31,7 +30,7 @@ export function createLogger(options: {
       redact: { paths: hidden, censor: '[secret]' },
       serializers: { err: describeError },
     },
-    options.destination ?? openStandardOutput(),
+    options.destination,
   )
 }
 

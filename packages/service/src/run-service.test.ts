@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { GateFinding } from '@herald/config'
+import { freePort } from '@herald/testing'
 import { afterEach, describe, expect, it } from 'vitest'
 
 const fixture = fileURLToPath(new URL('run-service.fixture.ts', import.meta.url))
@@ -38,6 +40,14 @@ function run(env: Record<string, string> = {}) {
       }
     },
   }
+}
+
+function runOnFullDisk(env: Record<string, string>) {
+  const full = openSync('/dev/full', 'w')
+  const child = spawn(process.execPath, [fixture], { env, stdio: ['ignore', full, 'inherit'] })
+  children.add(child)
+  closeSync(full)
+  return { child, exit: once(child, 'close').then(([code]) => code as number | null) }
 }
 
 async function runListening(env: Record<string, string> = {}) {
@@ -118,6 +128,17 @@ describe('runService', () => {
     expect(lines()).toHaveLength(1)
     expect(lines()[0]?.msg).toBe(`port ${port} is taken; stop what listens there or set PORT`)
     taken.close()
+  })
+
+  it('serves while the disk that its output goes to is full, and ends as it should', async () => {
+    const port = await freePort()
+    const { child, exit } = runOnFullDisk({ PORT: String(port) })
+    const get = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).text()
+    await expect.poll(() => get('/slow').catch(() => 'not yet'), { timeout: 15_000 }).toBe('done')
+    expect(await get('/slow')).toBe('done')
+    child.kill('SIGTERM')
+    expect(await exit).toBe(0)
+    expect(await runOnFullDisk({ PORT: 'marker' }).exit).toBe(78)
   })
 
   it('writes every line before a crash ends it', async () => {

@@ -1,10 +1,9 @@
-import type { AuditSink } from '@herald/audit'
 import { ConfigError } from '@herald/config'
 import { restrainHeap } from './restrain-heap.ts'
 import { createLogger, type Logger } from './logger.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { serve } from './serve.ts'
-import { asSink, openStandardOutput } from './standard-output.ts'
+import { openStandardOutput, type StandardOutput } from './standard-output.ts'
 
 /** What a service has opened and built once its configuration is read. */
 export type StartedService = Omit<Parameters<typeof serve>[0], 'logger' | 'registry'> & {
@@ -21,7 +20,7 @@ export type StartContext = {
   metrics: Metrics
   isDraining: () => boolean
   /** The standard output, which the log shares. */
-  output: AuditSink
+  output: StandardOutput
   /** Called back when the process ends, also by a crash; what it does has to be done when it returns. */
   onExit: (listener: () => void) => void
 }
@@ -42,8 +41,9 @@ export async function runService(options: {
 }): Promise<never> {
   const { service } = options
   restrainHeap()
-  const standardOutput = openStandardOutput()
-  const logger = createLogger({ service, level: 'info', destination: standardOutput })
+  const output = openStandardOutput()
+  options.process.on('exit', output.flushNow)
+  const logger = createLogger({ service, level: 'info', destination: output })
   options.process.on('uncaughtException', (error) => {
     logger.fatal({ err: error }, 'crashed')
     options.process.exit(1)
@@ -53,7 +53,7 @@ export async function runService(options: {
     await runUntil(signal, {
       ...options,
       logger,
-      output: asSink(standardOutput),
+      output,
       onExit: (listener) => void options.process.on('exit', listener),
     })
   } catch (error) {

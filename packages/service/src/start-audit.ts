@@ -5,17 +5,17 @@ import {
   openAuditFile,
   type Audit,
   type AuditFile,
-  type AuditSink,
   type Heads,
 } from '@herald/audit'
 import { ConfigError } from '@herald/config'
 import type { Logger } from './logger.ts'
 import type { AuditMetrics, Metrics } from './metrics.ts'
+import { asSink, type StandardOutput } from './standard-output.ts'
 
 type Context = {
   logger: Logger
   metrics: Metrics
-  output: AuditSink
+  output: StandardOutput
   onExit: (listener: () => void) => void
 }
 
@@ -33,7 +33,10 @@ export async function startAudit(
   },
 ): Promise<Audit> {
   const { logger, metrics } = deps
-  const sink = settings.file === undefined ? deps.output : openFile(settings.file, deps)
+  const sink =
+    settings.file === undefined
+      ? asSink(deps.output, () => metrics.audit.linesLost.inc())
+      : openFile(settings.file, deps)
   return openAudit(settings.service, {
     ...deps,
     key: createAuditKey(settings.secret),
