@@ -1,14 +1,14 @@
-import { ConfigError } from '@herald/config'
 import { addClockGauge, enforceGate, type StartContext, type StartedService } from '@herald/service'
 import { clockSkew, createHashes, createNonces, createOnce, createTokenBuckets } from '@herald/storage'
 import { bodyBytesMax, createApp } from './app.ts'
 import { auditKeyring, startTrail } from './audit.ts'
 import { createCallers } from './callers.ts'
 import { readSettings, type Settings } from './config.ts'
+import { openConfiguredKeyring } from './configured-keyring.ts'
 import { openConfiguredStore, probeFindings } from './configured-store.ts'
-import { createKeyringMetrics, type KeyringMetrics } from './keyring-metrics.ts'
+import { createKeyringMetrics } from './keyring-metrics.ts'
 import { watchKeyring } from './keyring-reload.ts'
-import { KeyringRefused, openLiveKeyring, type LiveKeyring } from './live-keyring.ts'
+import type { LiveKeyring } from './live-keyring.ts'
 import { refusals } from './refusals.ts'
 import { describeRefusal } from './routes/refuse.ts'
 import type { Audit } from '@herald/audit'
@@ -46,7 +46,11 @@ async function startOn(
   parts: StartContext & World,
 ): Promise<StartedService> {
   const metrics = createKeyringMetrics(parts.metrics.registry)
-  const opened = await openKeyring(store, settings, { ...parts, metrics })
+  const opened = await openConfiguredKeyring(settings, {
+    ...parts,
+    hashes: createHashes(store.handle, { prefix: 'totp:' }),
+    onBoxError: (code) => metrics.boxFailed(code),
+  })
   const audit = await startTrail(store.handle, settings, parts)
   const live = auditKeyring(opened, audit)
   addClockGauge(parts.metrics.registry, () => clockSkew(store.handle, parts.now))
@@ -69,24 +73,6 @@ async function startOn(
       await audit.close()
       await store.close()
     },
-  }
-}
-
-/** A keyring that does not belong to the store is a configuration that starting again does not mend. */
-async function openKeyring(
-  store: OpenTotpStore,
-  settings: Settings,
-  { randomBytes, metrics }: { randomBytes: World['randomBytes']; metrics: KeyringMetrics },
-): Promise<LiveKeyring> {
-  try {
-    return await openLiveKeyring(settings.keyring, {
-      hashes: createHashes(store.handle, { prefix: 'totp:' }),
-      randomBytes,
-      onBoxError: (code) => metrics.boxFailed(code),
-    })
-  } catch (error) {
-    if (!(error instanceof KeyringRefused)) throw error
-    throw new ConfigError([{ variable: settings.keyringVariable, message: `is refused: ${error.message}` }])
   }
 }
 

@@ -2,7 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createHashes } from '@herald/storage'
 import { afterAll, describe, expect, it } from 'vitest'
+import { readSettings } from '../config.ts'
+import { openConfiguredKeyring } from '../configured-keyring.ts'
+import { openConfiguredStore } from '../configured-store.ts'
+import { createCommandLogger } from './command-logger.ts'
 import { runCommand } from './run-command.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'herald-totp-'))
@@ -24,14 +29,21 @@ const at = { SQLITE_PATH: join(folder, 'totp.sqlite') }
 const key = { id: 'k1', key: production.HERALD_TOTP_ENCRYPTION_KEY, state: 'enabled' }
 const keyring = (...keys: object[]) => JSON.stringify({ primary: 'k1', keys })
 
+const now = () => 1_800_000_000_000
+
+/** What a start leaves in the store of its keys. */
+async function leaveCanaries(env: Record<string, string>) {
+  const { settings } = await readSettings(env)
+  const logger = createCommandLogger({ print() {} })
+  const { handle, close } = await openConfiguredStore(settings, { now, randomBytes, logger })
+  const hashes = createHashes(handle, { prefix: 'totp:' })
+  await openConfiguredKeyring(settings, { hashes, randomBytes, onBoxError() {} })
+  await close()
+}
+
 async function check(env: Record<string, string>) {
   const lines: string[] = []
-  const world = {
-    env,
-    now: () => 1_800_000_000_000,
-    randomBytes,
-    print: (line: string) => void lines.push(line),
-  }
+  const world = { env, now, randomBytes, print: (line: string) => void lines.push(line) }
   const code = await runCommand(['config', 'check'], world)
   return { code, output: lines.join('\n') }
 }
@@ -118,6 +130,21 @@ describe('config check', () => {
     for (const name of named) expect(output).toContain(name)
     for (const value of [env['API_KEY'], env['HERALD_TOTP_ENCRYPTION_KEY'], env['TOTP_KEYRING']])
       if (value !== undefined && value !== 'short') expect(output).not.toContain(value)
+  })
+
+  it('refuses keys that are not those of the store, and leaves none of its own there', async () => {
+    const env = { ...production, SQLITE_PATH: join(folder, 'sealed.sqlite') }
+    const stranger = {
+      ...env,
+      HERALD_TOTP_ENCRYPTION_KEY: `base64:${randomBytes(32).toString('base64')}`,
+    }
+    expect((await check(stranger)).code).toBe(0)
+    await leaveCanaries(env)
+    expect((await check(env)).code).toBe(0)
+    expect(await check(stranger)).toMatchObject({
+      code: 78,
+      output: expect.stringContaining('refused HERALD_TOTP_ENCRYPTION_KEY is refused: the store needs key k'),
+    })
   })
 
   it('only warns outside production', async () => {

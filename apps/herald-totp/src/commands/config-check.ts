@@ -1,6 +1,9 @@
 import { ConfigError, judge, type ConfigProblem, type GateFinding } from '@herald/config'
+import { createHashes } from '@herald/storage'
 import { readSettings, type Settings } from '../config.ts'
+import { openConfiguredKeyring } from '../configured-keyring.ts'
 import { openConfiguredStore, probeFindings } from '../configured-store.ts'
+import type { OpenTotpStore } from '../store/open-totp-store.ts'
 import type { CommandWorld } from './run-command.ts'
 import { createCommandLogger } from './command-logger.ts'
 
@@ -14,7 +17,7 @@ export async function checkConfig(world: CommandWorld): Promise<number> {
   try {
     const { settings, findings } = await readSettings(world.env)
     const { print } = world
-    const passes = report(findings, settings, print) && report(await probe(settings, world), settings, print)
+    const passes = report(findings, settings, print) && (await probe(settings, world))
     if (!passes) return exitConfig
     print('the configuration is good')
     return 0
@@ -33,17 +36,30 @@ function report(findings: readonly GateFinding[], { gate }: Settings, print: Com
   return refused.length === 0
 }
 
-async function probe(settings: Settings, { now, randomBytes, print }: CommandWorld): Promise<GateFinding[]> {
+/** Whether the store passes; throws a ConfigError when it must not be used, be it with these keys. */
+async function probe(settings: Settings, { now, randomBytes, print }: CommandWorld): Promise<boolean> {
   const store = await openConfiguredStore(settings, {
     now,
     randomBytes,
     logger: createCommandLogger({ print }),
   })
   try {
-    return await probeFindings(store)
+    if (!report(await probeFindings(store), settings, print)) return false
+    await checkKeyring(store, settings, randomBytes)
+    return true
   } finally {
     await store.close()
   }
+}
+
+/** Leaves nothing of the keys in the store: who only asks may have the wrong ones. */
+async function checkKeyring(
+  { handle }: OpenTotpStore,
+  settings: Settings,
+  randomBytes: CommandWorld['randomBytes'],
+): Promise<void> {
+  const { read } = createHashes(handle, { prefix: 'totp:' })
+  await openConfiguredKeyring(settings, { hashes: { read, complete: read }, randomBytes, onBoxError() {} })
 }
 
 function line(kind: string, { code, variable, message, remedy }: ConfigProblem): string {
