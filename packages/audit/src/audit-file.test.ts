@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  existsSync,
   mkdtempSync,
   readFileSync,
   renameSync,
@@ -11,7 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
-import { openAuditFile } from './audit-file.ts'
+import { checkAuditFile, openAuditFile } from './audit-file.ts'
 
 function inFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'herald-audit-'))
@@ -44,8 +45,16 @@ it('refuses a file that others can write, and a path that is none', () => {
   const path = inFolder()
   writeFileSync(path, '')
   chmodSync(path, 0o622)
-  expect(() => open(path)).toThrow('can be written by others')
-  expect(() => open(join(path, 'below'))).toThrow('cannot be opened for appending (ENOTDIR)')
+  for (const refuse of [open, checkAuditFile]) {
+    expect(() => refuse(path)).toThrow('can be written by others')
+    expect(() => refuse(join(path, 'below'))).toThrow('cannot be opened for appending (ENOTDIR)')
+  }
+})
+
+it('makes no file for who only asks whether it could hold the trail', () => {
+  const path = inFolder()
+  checkAuditFile(path)
+  expect(existsSync(path)).toBe(false)
 })
 
 it('writes on in a new file once a rotation has taken the old one away', async () => {

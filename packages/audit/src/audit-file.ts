@@ -1,4 +1,14 @@
-import { closeSync, fstatSync, openSync, write as writeTo, writeSync } from 'node:fs'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  openSync,
+  write as writeTo,
+  writeSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
 import type { AuditSink } from './audit.ts'
 
 /** A file that must not, or cannot, hold the trail. */
@@ -105,15 +115,24 @@ export function openAuditFile(
   }
 }
 
+/** Throws AuditFileRefused where `openAuditFile` would, and makes no file: it would belong to who asks. */
+export function checkAuditFile(path: string): void {
+  if (existsSync(path)) closeSync(openSafely(path))
+  else orRefuse(() => accessSync(`${dirname(path)}/`, constants.W_OK))
+}
+
 function openSafely(path: string): number {
-  let file: number
-  try {
-    file = openSync(path, 'a', 0o600)
-  } catch (error) {
-    throw new AuditFileRefused(`cannot be opened for appending (${(error as NodeJS.ErrnoException).code})`)
-  }
+  const file = orRefuse(() => openSync(path, 'a', 0o600))
   const { mode } = fstatSync(file)
   if ((mode & 0o022) === 0 || !fstatSync(file).isFile()) return file
   closeSync(file)
   throw new AuditFileRefused('can be written by others; chmod it to 0600')
+}
+
+function orRefuse<T>(open: () => T): T {
+  try {
+    return open()
+  } catch (error) {
+    throw new AuditFileRefused(`cannot be opened for appending (${(error as NodeJS.ErrnoException).code})`)
+  }
 }

@@ -1,5 +1,5 @@
 export { createAuditKey, type AuditKey } from './audit-key.ts'
-export { openAuditFile, AuditFileRefused, type AuditFile } from './audit-file.ts'
+export { checkAuditFile, openAuditFile, AuditFileRefused, type AuditFile } from './audit-file.ts'
 export { openAudit, type Audit, type AuditEvent, type AuditSink, type EventName } from './audit.ts'
 export { headsName, type Heads } from './checkpoint.ts'
 export { readLines, type TrailLine } from './trail-lines.ts'

@@ -1,5 +1,6 @@
 import {
   AuditFileRefused,
+  checkAuditFile,
   createAuditKey,
   openAudit,
   openAuditFile,
@@ -49,15 +50,24 @@ export async function startAudit(
   })
 }
 
+/** Throws a ConfigError for a file that a start would refuse. */
+export function checkAudit(file: string | undefined): void {
+  if (file !== undefined) orRefuse(() => checkAuditFile(file))
+}
+
 function openFile(
   path: string,
   { logger, metrics, onExit, onHangup }: Context & { onHangup: (listener: () => void) => void },
 ): AuditFile {
+  const file = orRefuse(() => openAuditFile(path, reportOn(logger, metrics.audit)))
+  onExit(file.flushNow)
+  onHangup(() => reopen(file, logger))
+  return file
+}
+
+function orRefuse<T>(open: () => T): T {
   try {
-    const file = openAuditFile(path, reportOn(logger, metrics.audit))
-    onExit(file.flushNow)
-    onHangup(() => reopen(file, logger))
-    return file
+    return open()
   } catch (error) {
     if (!(error instanceof AuditFileRefused)) throw error
     throw new ConfigError([{ variable: 'AUDIT_FILE', message: error.message }])

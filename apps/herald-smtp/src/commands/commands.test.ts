@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTestCertificates, startSmtpServer, type SmtpServerOptions } from '@herald/testing'
@@ -53,6 +53,18 @@ describe('verify and send-test', () => {
       expect((await run({ ...production, GATE_ACCEPT: 'TLS_VERIFY_OFF' })).code).toBe(0)
     },
   )
+})
+
+describe('config check', () => {
+  it('refuses a trail that others can write with 78, as a start does', async () => {
+    const trail = file('audit.log', '')
+    const check = () => runWith({ AUDIT_FILE: trail }, [plain('one', { port: 25 })], 'config', 'check')
+    expect((await check()).code).toBe(0)
+    chmodSync(trail, 0o622)
+    const { code, lines } = await check()
+    expect(code).toBe(78)
+    expect(lines.at(-1)).toContain('refused AUDIT_FILE can be written by others')
+  })
 })
 
 describe('verify', () => {

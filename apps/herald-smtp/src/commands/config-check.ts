@@ -1,4 +1,5 @@
 import { ConfigError, judge, type ConfigProblem, type GateFinding } from '@herald/config'
+import { checkAudit } from '@herald/service'
 import { readSettings, type Settings } from '../config.ts'
 import { openConfiguredStore, probeFindings } from '../configured-store.ts'
 import type { CommandWorld } from './run-command.ts'
@@ -13,6 +14,7 @@ export async function checkConfig(world: CommandWorld): Promise<number> {
     const { settings, findings } = await readSettings(env)
     const passes = report(findings, settings, print) && report(await probe(settings, world), settings, print)
     if (!passes) return exitConfig
+    checkAudit(settings.audit.file)
     print('the configuration is good')
     return 0
   } catch (error) {

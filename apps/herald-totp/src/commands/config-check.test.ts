@@ -98,6 +98,11 @@ describe('config check', () => {
       { ...production, REDIS_URL: 'rediss://127.0.0.1:1', REDIS_TLS_INSECURE_SKIP_VERIFY: 'true' },
       ['TLS_VERIFY_OFF'],
     ],
+    [
+      'a trail that others can write',
+      { ...production, ...at, AUDIT_FILE: openFile },
+      ['AUDIT_FILE can be written by others'],
+    ],
     ['an unknown gate code', { ...production, ...at, GATE_ACCEPT: 'WEAK_KEYS' }, ['GATE_ACCEPT']],
     [
       'values out of range, all of them',

@@ -1,4 +1,5 @@
 import { ConfigError, judge, type ConfigProblem, type GateFinding } from '@herald/config'
+import { checkAudit } from '@herald/service'
 import { createHashes } from '@herald/storage'
 import { readSettings, type Settings } from '../config.ts'
 import { openConfiguredKeyring } from '../configured-keyring.ts'
@@ -19,6 +20,7 @@ export async function checkConfig(world: CommandWorld): Promise<number> {
     const { print } = world
     const passes = report(findings, settings, print) && (await probe(settings, world))
     if (!passes) return exitConfig
+    checkAudit(settings.audit.file)
     print('the configuration is good')
     return 0
   } catch (error) {
