@@ -36,6 +36,12 @@ describe('a request without any credential', () => {
     expect(auth(from('10.0.0.7', { [name]: '' }))).toEqual({ ok: false, detail: 'missing' })
   })
 
+  it('is refused when a browser made it, also for a page that took our name', () => {
+    const rebound = { Host: 'page.example', Origin: 'http://page.example' }
+    expect(auth(from('10.0.0.7', rebound))).toEqual({ ok: false, detail: 'missing' })
+    expect(auth(from('10.0.0.7', { Origin: 'null' }))).toEqual({ ok: false, detail: 'missing' })
+  })
+
   it('is one without any: a wrong credential is not forgiven for its address', () => {
     const wrong = [
       { 'X-API-Key': 'wrong' },

@@ -11,16 +11,16 @@ const anonymous: Principal = {
 
 /**
  * Lets a peer in by the address of its socket. A request that a proxy has marked comes from somewhere else than that
- * address and is never let in.
+ * address and is never let in; nor is one of a browser, which any page can have send what it likes.
  */
 export function createNoAuthScheme(options: { allowFrom: (address: string) => boolean }): Scheme {
   return ({ remoteAddress, headerNames }) => {
     if (remoteAddress === undefined || !options.allowFrom(remoteAddress)) return skip
-    return [...headerNames()].some(isProxyMark) ? skip : success(anonymous)
+    return [...headerNames()].some(isForeignMark) ? skip : success(anonymous)
   }
 }
 
-function isProxyMark(headerName: string): boolean {
+function isForeignMark(headerName: string): boolean {
   const name = headerName.toLowerCase()
-  return name === 'forwarded' || name === 'x-real-ip' || name.startsWith('x-forwarded-')
+  return name === 'origin' || name === 'forwarded' || name === 'x-real-ip' || name.startsWith('x-forwarded-')
 }
