@@ -82,6 +82,24 @@ describe('with PIPELINING', () => {
     })
     await expect.poll(() => server.connections().open).toBe(0)
   })
+
+  it.each([
+    ['mail', ['mail', 'rcpt']],
+    ['rcpt', ['rcpt']],
+  ] as const)(
+    'takes no complaint about the order of commands for a refusal when a reply is missing, as after a hang at %s',
+    async (phase, complaints) => {
+      const server = await serverFor({ extensions: pipelined })
+      for (const step of complaints) server.on(step, { code: 503, text: '5.5.1 Bad sequence of commands' })
+      server.on('data', 'silence')
+      expect(await mailerFor(server).send(message, within(100))).toEqual({
+        upstream: 'primary',
+        outcome: 'not_sent',
+        phase,
+        cause: 'timeout',
+      })
+    },
+  )
 })
 
 describe('a reply that is heard before it is told that the dot has left', () => {

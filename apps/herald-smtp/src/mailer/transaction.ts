@@ -32,6 +32,9 @@ export type TransactionDeps = {
 /** The empty message that nobody gets, for a server that takes DATA for no recipient (RFC 2920 section 3.1). */
 const nothing = '.\r\n'
 
+/** The complaint about the order of commands (RFC 5321 section 4.2.2), of which ours keep theirs. */
+const outOfOrder = 503
+
 /**
  * Says MAIL, RCPT, DATA and the message (RFC 5321 section 3.3): the first three in one breath where PIPELINING is offered
  * (RFC 2920). Settles once. A refusal leaves the connection usable, anything else that is no acceptance closes it.
@@ -61,9 +64,11 @@ export function beginTransaction(
     close()
   }
 
+  /** With a reply missing, a complaint about the order says that a command before it was lost, not that it is refused. */
   function fail(cause: 'timeout' | 'connection'): void {
     if (isHandedOver) return leave({ outcome: 'unknown', phase: 'body', cause })
-    leave(refused ?? { outcome: 'not_sent', phase: phases.current(), cause })
+    if (refused && refused.code !== outOfOrder) return leave(refused)
+    leave({ outcome: 'not_sent', phase: refused?.phase ?? phases.current(), cause })
   }
 
   /** Without PIPELINING nothing follows a refusal; with it the replies to what was said already do. */
