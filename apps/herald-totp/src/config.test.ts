@@ -38,6 +38,7 @@ describe('readSettings', () => {
       app: { totp: { ttlSeconds: 5400 }, exposeSecret: false },
     })
     expect(await settingsOf({ PORT: '9000' })).toMatchObject({ port: 9000 })
+    expect(await settingsOf({ LOG_LEVEL: 'WARNING' })).toMatchObject({ logLevel: 'warn' })
   })
 
   it('names the one key after its check value, so that a move to a keyring keeps the id', async () => {

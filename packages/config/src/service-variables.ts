@@ -1,4 +1,25 @@
+import { z } from 'zod'
 import { variable } from './variable.ts'
+
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+
+/** What the Go services call some of them too. */
+const otherNames: ReadonlyMap<string, string> = new Map([
+  ['warning', 'warn'],
+  ['err', 'error'],
+  ['panic', 'fatal'],
+  ['disabled', 'silent'],
+  ['off', 'silent'],
+])
+
+const logLevel = () =>
+  z
+    .string()
+    .transform((text) => {
+      const name = text.trim().toLowerCase()
+      return otherNames.get(name) ?? name
+    })
+    .pipe(variable.oneOf(logLevels))
 
 /** What every service reads; the defaults that differ are the service's own. */
 export function serviceVariables(defaults: { name: string; port: number }) {
@@ -11,10 +32,7 @@ export function serviceVariables(defaults: { name: string; port: number }) {
       .port()
       .prefault(`:${defaults.port}`)
       .describe('Port to listen on, with or without a colon'),
-    LOG_LEVEL: variable
-      .oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
-      .prefault('info')
-      .describe('Lowest level that is logged'),
+    LOG_LEVEL: logLevel().prefault('info').describe('Lowest level that is logged'),
     SERVICE_NAME: variable
       .text({ maxLength: 64 })
       .prefault(defaults.name)

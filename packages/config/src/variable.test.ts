@@ -5,6 +5,7 @@ import { ConfigError } from './config-error.ts'
 import { describeVariables } from './describe-variables.ts'
 import type { ReadFile } from './read-file.ts'
 import { readVariables } from './read-variables.ts'
+import { serviceVariables } from './service-variables.ts'
 import { tlsRule, tlsSettings, tlsVariables } from './tls-settings.ts'
 import { variable } from './variable.ts'
 
@@ -25,6 +26,20 @@ describe('variable.bool', () => {
     expect(['yes', 'on', 'tRUE', ' true', '2', ''].map(readBool)).toEqual(
       Array.from({ length: 6 }, () => 'refused'),
     )
+  })
+})
+
+describe('the log level', () => {
+  const readLevel = (text: string) => read(serviceVariables({ name: 'herald', port: 1 }).LOG_LEVEL, text)
+
+  it('takes every word that the Go services take, in any case', () => {
+    const words = ['INFO', ' Warn ', 'warning', 'err', 'ERROR', 'panic', 'fatal', 'disabled', 'Off', 'trace']
+    const levels = 'info warn warn error error fatal fatal silent silent trace'
+    expect(words.map(readLevel).join(' ')).toBe(levels)
+  })
+
+  it('refuses words that name no level', () => {
+    expect(['loud', 'constructor', '3'].map(readLevel)).toEqual(['refused', 'refused', 'refused'])
   })
 })
 
