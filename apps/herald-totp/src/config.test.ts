@@ -39,6 +39,9 @@ describe('readSettings', () => {
     })
     expect(await settingsOf({ PORT: '9000' })).toMatchObject({ port: 9000 })
     expect(await settingsOf({ LOG_LEVEL: 'WARNING' })).toMatchObject({ logLevel: 'warn' })
+    expect(await settingsOf({ EXPOSE_SECRET_IN_ENROLL: 'Yes' })).toMatchObject({
+      app: { exposeSecret: true },
+    })
   })
 
   it('names the one key after its check value, so that a move to a keyring keeps the id', async () => {

@@ -75,7 +75,7 @@ export const variables = z.object({
     .prefault('10m')
     .describe('How long a started enrolment can be confirmed'),
   EXPOSE_SECRET_IN_ENROLL: variable
-    .bool()
+    .yesOrNo()
     .prefault('true')
     .describe('Whether enroll/start also answers the secret as text beside the key URI'),
   RATE_LIMIT_PER_SUBJECT: variable

@@ -29,6 +29,19 @@ describe('variable.bool', () => {
   })
 })
 
+describe('variable.yesOrNo', () => {
+  it('takes what the original herald-totp takes for yes, the contrary, and no guesses', () => {
+    const readAnswer = (text: string) => read(variable.yesOrNo(), text)
+    expect(['yes', 'YES', '1', 'true', 'tRUE', ' true ', 'T'].map(readAnswer)).toEqual(
+      Array.from({ length: 7 }, () => true),
+    )
+    expect(['no', 'No', '0', 'false', ' FALSE', 'f'].map(readAnswer)).toEqual(
+      Array.from({ length: 6 }, () => false),
+    )
+    expect(['on', 'off', 'y', '2', ''].map(readAnswer)).toEqual(Array.from({ length: 5 }, () => 'refused'))
+  })
+})
+
 describe('the log level', () => {
   const readLevel = (text: string) => read(serviceVariables({ name: 'herald', port: 1 }).LOG_LEVEL, text)
 

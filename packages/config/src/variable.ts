@@ -9,6 +9,10 @@ import { fromSource } from './variable-source.ts'
 
 const truths = new Set(['1', 't', 'T', 'TRUE', 'true', 'True'])
 const falsehoods = new Set(['0', 'f', 'F', 'FALSE', 'false', 'False'])
+const answers: ReadonlyMap<string, boolean> = new Map([
+  ...['1', 't', 'true', 'yes'].map((word) => [word, true] as const),
+  ...['0', 'f', 'false', 'no'].map((word) => [word, false] as const),
+])
 
 /**
  * Pieces of a schema over the text of an environment variable. Their messages read on after the variable's name and
@@ -25,6 +29,9 @@ export const variable = {
     piece('must be true or false', (text) =>
       truths.has(text) ? true : falsehoods.has(text) ? false : undefined,
     ),
+
+  /** As `bool`, and yes and no; neither case nor blanks around it matter. */
+  yesOrNo: () => piece('must be true or false', (text) => answers.get(text.trim().toLowerCase())),
 
   integer: (options: { min: number; max: number }) =>
     piece(`must be a whole number from ${options.min} to ${options.max}`, (text) => {
