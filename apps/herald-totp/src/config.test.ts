@@ -42,6 +42,7 @@ describe('readSettings', () => {
     expect(await settingsOf({ EXPOSE_SECRET_IN_ENROLL: 'Yes' })).toMatchObject({
       app: { exposeSecret: true },
     })
+    expect(await settingsOf({ ENROLL_TTL: '30s' })).toMatchObject({ app: { totp: { ttlSeconds: 30 } } })
   })
 
   it('names the one key after its check value, so that a move to a keyring keeps the id', async () => {

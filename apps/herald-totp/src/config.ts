@@ -71,7 +71,7 @@ export const variables = z.object({
     .prefault('1')
     .describe('Steps before and after the current one whose codes are accepted'),
   ENROLL_TTL: variable
-    .duration({ minSeconds: 60, maxSeconds: 86_400 })
+    .duration({ minSeconds: 1, maxSeconds: 86_400 })
     .prefault('10m')
     .describe('How long a started enrolment can be confirmed'),
   EXPOSE_SECRET_IN_ENROLL: variable
