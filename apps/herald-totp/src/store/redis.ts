@@ -38,6 +38,9 @@ type Deps = { handle: RedisHandle; scripts: Scripts; keys: Keys; options: StoreO
 
 const credentialField = 'credential:'
 
+/** Where an enrolment id that is not ours is looked for, in vain: only a store that answers can say that it is not there. */
+const nobodysTag = subjectTag('')
+
 /** The store on Redis: each verb is one Lua script, or one read that a script vouches for later, and one round trip. */
 export function createRedisStore(handle: RedisHandle, options: StoreOptions): TotpStore {
   const scripts = prepareScripts(handle, options)
@@ -125,8 +128,7 @@ async function findEnrollment(
   id: string,
   now: number,
 ): Promise<Enrollment | undefined> {
-  const tag = tagOfEnrollmentId(id)
-  if (tag === undefined) return undefined
+  const tag = tagOfEnrollmentId(id) ?? nobodysTag
   const text = await scripts.findEnrollment([keys.enrollments(tag)], [id])
   const enrollment = typeof text === 'string' ? parseEnrollment(text) : undefined
   return enrollment && enrollment.expiresAt > now ? enrollment : undefined
@@ -138,8 +140,7 @@ async function settleEnrollment(
   verdict: EnrollmentVerdict,
   now: number,
 ): Promise<'activated' | 'wrong' | 'gone'> {
-  const tag = tagOfEnrollmentId(id)
-  if (tag === undefined) return 'gone'
+  const tag = tagOfEnrollmentId(id) ?? nobodysTag
   const isWrong = verdict.kind === 'wrong'
   const activation = isWrong ? [] : activationArguments(verdict, options)
   const settle = isWrong ? scripts.failEnrollment : scripts.activateEnrollment
