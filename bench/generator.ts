@@ -2,7 +2,7 @@
 import { runLoad, type Load, type Plan } from './load.ts'
 import { prepareMails } from './mail.ts'
 import { createPopulation, type Mode, type Population, type Shape } from './population.ts'
-import { seededAccount } from './seeded-account.ts'
+import { scatteredAccounts } from './seeded-account.ts'
 
 export type Task =
   | { kind: 'enrol'; port: number; count: number; connections: number }
@@ -26,7 +26,7 @@ async function carryOut(task: Task): Promise<Load | undefined> {
   if (task.kind === 'enrol') return populationOf(task.port).enrol(task.count, task.connections)
   if (task.kind === 'run') return prepared && runLoad(prepared)
   if (task.kind === 'adopt') {
-    populationOf(task.port).adopt(Array.from({ length: task.count }, (_, n) => seededAccount(n)))
+    populationOf(task.port).adopt(scatteredAccounts(task.count))
   } else if (task.kind === 'prepare') {
     prepared = await populationOf(task.port).prepare(task.mode, task.shape)
   } else prepared = prepareMails(task.port, task.label, task.shape)

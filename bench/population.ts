@@ -45,8 +45,10 @@ export function createPopulation(port: number): Population {
     if (count > members.length) throw new Error(`${count} codes in a step need as many subjects`)
     for (;;) {
       const step = stepAt(Date.now())
-      const found = nextMembers(members.length).filter(({ usedStep }) => usedStep < step)
-      if (found.length >= count) return { step, found: found.slice(0, count) }
+      const found: Member[] = []
+      for (let looked = 0; looked < members.length && found.length < count; looked += 1)
+        found.push(...nextMembers(1).filter(({ usedStep }) => usedStep < step))
+      if (found.length === count) return { step, found }
       await delay(millisecondsToNextStep(Date.now()) + 20)
     }
   }
