@@ -85,8 +85,9 @@ describe('whoever writes to the store but has no key', () => {
     database.close()
   }
 
-  const setBox = 'UPDATE credentials SET box = ? WHERE tag = ?'
-  const copyBox = 'UPDATE credentials SET box = (SELECT box FROM credentials WHERE tag = ?) WHERE tag = ?'
+  const setBox = `UPDATE subjects SET credentials = json_set(credentials, '$[0].box', ?) WHERE tag = ?`
+  const copyBox = `UPDATE subjects SET credentials = json_set(credentials, '$[0].box',
+    (SELECT credentials ->> '$[0].box' FROM subjects WHERE tag = ?)) WHERE tag = ?`
   const copySet =
     'UPDATE subjects SET backup_set = (SELECT backup_set FROM subjects WHERE tag = ?) WHERE tag = ?'
   const blobOfTheOriginal = Buffer.alloc(60, 7).toString('base64')

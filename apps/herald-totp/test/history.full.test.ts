@@ -16,10 +16,10 @@ describe('a store that several processes use while it breaks for long', () => {
   )
 
   it.each([
-    ['which steps were used', 'UPDATE credentials SET last_step = 0'],
+    ['which steps were used', `UPDATE subjects SET uses = json_set(uses, '$[0].step', 0)`],
     ['which backup codes were used', `UPDATE subjects SET backup_slots = '0000000000'`],
     ['who is enrolled', 'DELETE FROM subjects'],
-    ['how often somebody failed', 'DELETE FROM failures'],
+    ['how often somebody failed', 'UPDATE subjects SET failures = NULL'],
   ])('is found out when it forgets %s', async (_, sql) => {
     const forget = (world: World): World => ({
       ...world,

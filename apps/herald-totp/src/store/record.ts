@@ -1,13 +1,33 @@
 import { StoreUnavailable } from '@herald/storage'
-import type { Credential, Enrollment } from './store.ts'
+import type { Failures } from './budget.ts'
+import type { Credential, Enrollment, Status } from './store.ts'
 
 type Parameters = Pick<Credential, 'box' | 'algorithm' | 'digits' | 'periodSeconds'>
+
+/** The last step that was used of a credential, and when, in milliseconds since the epoch: never yet is the one that confirmed it. */
+export type Use = { id: string; step: number; at?: number }
 
 const algorithms: ReadonlySet<unknown> = new Set<Credential['algorithm']>(['SHA1', 'SHA256', 'SHA512'])
 
 /** StoreUnavailable, without a word of the text, when it is no credential that we wrote. */
 export function parseCredential(text: string): Credential {
   return soundRecord(parse(text) as Credential)
+}
+
+/** StoreUnavailable, without a word of the text, when it is no list of credentials that we wrote. */
+export function parseCredentials(text: string): Credential[] {
+  return parseList(text).map((one) => soundRecord(one as Credential))
+}
+
+/** StoreUnavailable, without a word of the text, when it is no list of uses that we wrote. */
+export function parseUses(text: string): Use[] {
+  return parseList(text).map((one) => {
+    const { id, step, at } = one as Use
+    // A step that is no number would be smaller than none.
+    if (typeof id !== 'string' || !Number.isSafeInteger(step)) throw damaged()
+    if (at !== undefined && !Number.isSafeInteger(at)) throw damaged()
+    return { id, step, ...(at === undefined ? {} : { at }) }
+  })
 }
 
 /** StoreUnavailable, without a word of the text, when it is no enrolment that we wrote. */
@@ -26,6 +46,33 @@ export function soundRecord<T extends Parameters>(record: T): T {
     Number(periodSeconds) > 0
   if (!isSound) throw damaged()
   return record
+}
+
+/** StoreUnavailable, without a word of the text, when they are no failures that we wrote. */
+export function parseFailures(text: string): Failures {
+  const { streak, totp, backup } = parse(text) as Failures
+  if (!Number.isSafeInteger(streak) || !areTimes(totp) || !areTimes(backup)) throw damaged()
+  return { streak, totp, backup }
+}
+
+function areTimes(value: unknown): boolean {
+  return Array.isArray(value) && value.every((time) => Number.isSafeInteger(time))
+}
+
+/** What the status shows of a credential: everything but its box. */
+export function describeCredential(
+  { id, algorithm, digits, periodSeconds, label, createdAt }: Credential,
+  lastUsedAt: number | undefined,
+): Status['credentials'][number] {
+  const description = { id, algorithm, digits, periodSeconds, label, createdAt }
+  return lastUsedAt === undefined ? description : { ...description, lastUsedAt }
+}
+
+function parseList(text: string): object[] {
+  const list = parse(text)
+  if (!Array.isArray(list)) throw damaged()
+  if (!list.every((one: unknown) => typeof one === 'object' && one !== null)) throw damaged()
+  return list
 }
 
 function parse(text: string): object {

@@ -1,6 +1,6 @@
 import { refillMs, type RedisHandle } from '@herald/storage'
-import { failuresAt, noFailures, waitMs, type Failures } from './budget.ts'
-import { damaged, parseCredential, parseEnrollment } from './record.ts'
+import { failuresAt, noFailures, waitMs, type Failures, type Guessed } from './budget.ts'
+import { damaged, describeCredential, parseCredential, parseEnrollment } from './record.ts'
 import {
   createEnrollmentLua,
   findEnrollmentLua,
@@ -228,20 +228,20 @@ async function status(
   if (found === undefined) return undefined
   const wait = waitMs(failuresAt(readFailures(used.get('failures')), now), 'totp', options.policy, now)
   return {
-    credentials: found.credentials.map((credential) => describeCredential(credential, used)),
+    credentials: found.credentials.map((credential) =>
+      describeCredential(credential, lastUsedAt(credential, used)),
+    ),
     backupCodesRemaining: slotsLeft(used.get('slots')),
     ...(wait > 0 ? { lockedUntil: now + wait } : {}),
   }
 }
 
-function describeCredential(credential: Credential, used: Fields): Status['credentials'][number] {
-  const { id, algorithm, digits, periodSeconds, label, createdAt } = credential
-  const lastUsedAt = used.get(`at:${id}`)
-  const description = { id, algorithm, digits, periodSeconds, label, createdAt }
-  return lastUsedAt === undefined ? description : { ...description, lastUsedAt: Number(lastUsedAt) }
+function lastUsedAt({ id }: Credential, used: Fields): number | undefined {
+  const at = used.get(`at:${id}`)
+  return at === undefined ? undefined : Number(at)
 }
 
-function guessedBy(verdict: Verdict): 'totp' | 'backup' {
+function guessedBy(verdict: Verdict): Guessed {
   return verdict.kind === 'wrong' ? verdict.guessed : verdict.kind
 }
 

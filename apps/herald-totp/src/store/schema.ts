@@ -1,35 +1,27 @@
 /** Version of both engines' layout, kept in the store's marker. */
-export const totpSchema = 1
+export const totpSchema = 2
 
 /**
- * SQLite's tables. Times are milliseconds since the epoch; `tag` is subject-tag.ts'. Rows that hold boxes are long and have
- * row ids: without, they would stand in the inner pages of the tree too, and make it deep.
+ * SQLite's tables. Times are milliseconds since the epoch; `tag` is subject-tag.ts'. A subject is one row, so that a verify
+ * reads and writes one page of theirs. Rows that hold boxes are long and have row ids: without, they would stand in the inner
+ * pages of the tree too, and make it deep.
  */
 export const totpTables = `
   CREATE TABLE IF NOT EXISTS subjects (
     tag TEXT PRIMARY KEY,
     subject TEXT NOT NULL,
     version INTEGER NOT NULL,
+    -- JSON, as enrolled.
+    credentials TEXT NOT NULL,
     backup_set TEXT,
+    -- JSON: of each credential the last step that was used, and when.
+    uses TEXT NOT NULL,
     -- One character a slot: '1' is used.
-    backup_slots TEXT NOT NULL
+    backup_slots TEXT NOT NULL,
+    -- JSON; null when there are none.
+    failures TEXT
   ) STRICT;
 
-  CREATE TABLE IF NOT EXISTS credentials (
-    tag TEXT NOT NULL REFERENCES subjects (tag) ON DELETE CASCADE,
-    id TEXT NOT NULL,
-    box TEXT NOT NULL,
-    algorithm TEXT NOT NULL,
-    digits INTEGER NOT NULL,
-    period_seconds INTEGER NOT NULL,
-    label TEXT NOT NULL,
-    created_at INTEGER NOT NULL,
-    last_step INTEGER NOT NULL,
-    last_used_at INTEGER,
-    PRIMARY KEY (tag, id)
-  ) STRICT;
-
-  -- The row id is the order of the starts.
   CREATE TABLE IF NOT EXISTS enrollments (
     id TEXT NOT NULL UNIQUE,
     tag TEXT NOT NULL,
@@ -40,13 +32,11 @@ export const totpTables = `
   CREATE INDEX IF NOT EXISTS enrollments_by_tag ON enrollments (tag);
   CREATE INDEX IF NOT EXISTS enrollments_by_expires_at ON enrollments (expires_at);
 
-  -- The counter is a tag, or 'u' and a slot for unknown subjects; times are JSON arrays.
-  CREATE TABLE IF NOT EXISTS failures (
-    counter TEXT PRIMARY KEY,
-    streak INTEGER NOT NULL,
-    totp TEXT NOT NULL,
-    backup TEXT NOT NULL
-  ) STRICT, WITHOUT ROWID;
+  -- The counters that all unknown subjects share.
+  CREATE TABLE IF NOT EXISTS unknown_subjects (
+    slot INTEGER PRIMARY KEY,
+    failures TEXT NOT NULL
+  ) STRICT;
 
   -- Claimed challenges and revoke requests already served.
   CREATE TABLE IF NOT EXISTS remembered (

@@ -1,15 +1,15 @@
 import type { SqliteHandle } from '@herald/storage'
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
-import { parseEnrollment } from './record.ts'
+import { parseCredentials, parseEnrollment } from './record.ts'
 import type { Exchange, SealedPage, SealedRecord, SealedRecords } from './sealed-records.ts'
 import { subjectTag } from './subject-tag.ts'
 
-type Kind = SealedRecord['kind']
+/** In the order in which they are visited. */
+const tables = ['subjects', 'enrollments'] as const
+
+type Table = (typeof tables)[number]
 type Row = Record<string, SQLOutputValue>
 type Statements = ReturnType<typeof prepareStatements>
-
-/** In the order in which the tables are visited. */
-const kinds: readonly Kind[] = ['backup', 'credential', 'enrollment']
 
 /** Pages go through the tables by their keys, so that a cursor is the last key seen; an exchange is one short transaction. */
 export function createSqliteSealedRecords(handle: SqliteHandle): SealedRecords {
@@ -28,24 +28,22 @@ export function createSqliteSealedRecords(handle: SqliteHandle): SealedRecords {
 function prepareStatements(database: DatabaseSync) {
   const prepare = (text: string) => database.prepare(text)
   return {
-    size: prepare(
-      `SELECT (SELECT count(*) FROM subjects) + (SELECT count(*) FROM credentials) + (SELECT count(*) FROM enrollments) AS size`,
-    ),
+    size: prepare(`SELECT (SELECT count(*) FROM subjects) + (SELECT count(*) FROM enrollments) AS size`),
     page: {
-      backup: prepare(
-        `SELECT tag AS at, '' AS id, subject, backup_set AS box FROM subjects WHERE tag > ?1 AND ?2 = ?2 ORDER BY tag LIMIT ?3`,
+      subjects: prepare(
+        'SELECT tag AS at, subject, credentials, backup_set FROM subjects WHERE tag > ? ORDER BY tag LIMIT ?',
       ),
-      credential: prepare(
-        `SELECT c.tag AS at, c.id, s.subject, c.box FROM credentials c JOIN subjects s ON s.tag = c.tag
-           WHERE (c.tag, c.id) > (?1, ?2) ORDER BY c.tag, c.id LIMIT ?3`,
-      ),
-      enrollment: prepare(
-        `SELECT rowid AS at, id, record FROM enrollments WHERE rowid > ?1 AND ?2 = ?2 ORDER BY rowid LIMIT ?3`,
+      enrollments: prepare(
+        'SELECT rowid AS at, id, record FROM enrollments WHERE rowid > ? ORDER BY rowid LIMIT ?',
       ),
     },
     put: {
       backup: prepare('UPDATE subjects SET backup_set = ?4 WHERE tag = ?1 AND ?2 = ?2 AND backup_set = ?3'),
-      credential: prepare('UPDATE credentials SET box = ?4 WHERE tag = ?1 AND id = ?2 AND box = ?3'),
+      // Quotes inside a label are escaped, so that the text replaced cannot be part of another member.
+      credential: prepare(
+        `UPDATE subjects SET credentials = replace(credentials, '"box":"' || ?3 || '"', '"box":"' || ?4 || '"')
+           WHERE tag = ?1 AND ?2 = ?2`,
+      ),
       enrollment: prepare(
         `UPDATE enrollments SET record = json_set(record, '$.box', ?4)
            WHERE tag = ?1 AND id = ?2 AND record ->> '$.box' = ?3`,
@@ -53,42 +51,50 @@ function prepareStatements(database: DatabaseSync) {
     },
     find: {
       backup: prepare('SELECT backup_set AS box FROM subjects WHERE tag = ?1 AND ?2 = ?2'),
-      credential: prepare('SELECT box FROM credentials WHERE tag = ?1 AND id = ?2'),
+      credential: prepare(
+        `SELECT value ->> '$.box' AS box FROM subjects, json_each(credentials) WHERE tag = ?1 AND value ->> '$.id' = ?2`,
+      ),
       enrollment: prepare(`SELECT record ->> '$.box' AS box FROM enrollments WHERE tag = ?1 AND id = ?2`),
     },
   }
 }
 
 function readPage(sql: Statements, cursor: string | undefined, count: number): SealedPage {
-  const [kind, at, id] = parseCursor(cursor)
-  const rows = sql.page[kind].all(at, id, count)
+  const [table, at] = parseCursor(cursor)
+  const rows = sql.page[table].all(at, count)
   const last = rows.at(-1)
-  const next = last && rows.length === count ? formatCursor(kind, last) : kinds[kinds.indexOf(kind) + 1]
-  return {
-    records: rows.map((row) => toRecord(kind, row)).filter(({ box }) => box !== ''),
-    visited: rows.length,
-    cursor: next,
-  }
+  const next =
+    last && rows.length === count ? `${table} ${String(last['at'])}` : tables[tables.indexOf(table) + 1]
+  return { records: rows.flatMap(boxesIn[table]), visited: rows.length, cursor: next }
 }
 
-/** A kind alone is the beginning of its table. */
-function parseCursor(cursor: string | undefined): [kind: Kind, at: string | number, id: string] {
-  const [name, at = '', id = ''] = cursor?.split(' ') ?? []
-  const kind = kinds.find((candidate) => candidate === name) ?? 'backup'
-  return kind === 'enrollment' ? [kind, Number(at), id] : [kind, at, id]
+/** A table alone is its beginning. */
+function parseCursor(cursor: string | undefined): [table: Table, at: string | number] {
+  const [name, at = ''] = cursor?.split(' ') ?? []
+  return name === 'enrollments' ? [name, Number(at)] : ['subjects', at]
 }
 
-function formatCursor(kind: Kind, { at, id }: Row): string {
-  return [kind, String(at), String(id)].join(' ')
+const boxesIn: Readonly<Record<Table, (row: Row) => SealedRecord[]>> = {
+  subjects: boxesOfSubject,
+  enrollments: boxesOfEnrollment,
 }
 
-function toRecord(kind: Kind, row: Row): SealedRecord {
-  if (kind === 'enrollment') {
-    const { subject, box } = parseEnrollment(String(row['record']))
-    return { kind, subject, id: String(row['id']), box }
-  }
-  const id = kind === 'backup' ? 'backup' : String(row['id'])
-  return { kind, subject: String(row['subject']), id, box: String(row['box'] ?? '') }
+function boxesOfSubject(row: Row): SealedRecord[] {
+  const subject = String(row['subject'])
+  const credentials = parseCredentials(String(row['credentials'])).map(({ id, box }): SealedRecord => ({
+    kind: 'credential',
+    subject,
+    id,
+    box,
+  }))
+  const backupSet = row['backup_set']
+  if (typeof backupSet !== 'string') return credentials
+  return [...credentials, { kind: 'backup', subject, id: 'backup', box: backupSet }]
+}
+
+function boxesOfEnrollment(row: Row): SealedRecord[] {
+  const { subject, box } = parseEnrollment(String(row['record']))
+  return [{ kind: 'enrollment', subject, id: String(row['id']), box }]
 }
 
 function exchange(sql: Statements, { record, box }: Exchange): string | undefined {

@@ -21,9 +21,8 @@ export const sqliteEngine: TestEngine = {
     const tables = [
       'meta',
       'subjects',
-      'credentials',
       'enrollments',
-      'failures',
+      'unknown_subjects',
       'remembered',
       'buckets',
       'hashes',

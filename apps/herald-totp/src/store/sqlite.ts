@@ -1,9 +1,18 @@
 import { prepareTakeToken, type SqliteHandle } from '@herald/storage'
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
-import { countFailure, failuresAt, noFailures, waitMs, type Failures } from './budget.ts'
-import { damaged, parseEnrollment, soundRecord } from './record.ts'
+import { countFailure, failuresAt, noFailures, waitMs, type Failures, type Guessed } from './budget.ts'
+import {
+  damaged,
+  describeCredential,
+  parseCredentials,
+  parseEnrollment,
+  parseFailures,
+  parseUses,
+  type Use,
+} from './record.ts'
 import {
   backupSlots,
+  byAge,
   newVersion,
   type Credential,
   type Enrollment,
@@ -20,7 +29,7 @@ import {
 import { subjectTag, tagOfEnrollmentId } from './subject-tag.ts'
 
 /** The subject whose code is being settled. */
-type Found = { tag: string; slots: string }
+type Found = { tag: string; uses: readonly Use[]; slots: string; failures: Failures }
 type Row = Record<string, SQLOutputValue>
 type Statements = ReturnType<typeof prepareStatements>
 type Deps = {
@@ -58,7 +67,7 @@ export function createSqliteStore(handle: SqliteHandle, options: StoreOptions): 
     revoke: (subject, request, now) => settleMarked(() => revoke(deps, subject, request, now)),
     unlock: (subject) =>
       settleMarked(() => {
-        sql.deleteFailures.run(subjectTag(subject))
+        sql.writeFailures.run(null, subjectTag(subject))
       }),
     status: (subject, now) => readMarked(() => status(deps, subjectTag(subject), now)),
     ping: () => handle.ping(),
@@ -70,14 +79,14 @@ export function createSqliteStore(handle: SqliteHandle, options: StoreOptions): 
 function prepareStatements(database: DatabaseSync) {
   const prepare = (text: string) => database.prepare(text)
   return {
-    subject: prepare('SELECT version, backup_set, backup_slots FROM subjects WHERE tag = ?'),
-    insertSubject: prepare('INSERT INTO subjects VALUES (?, ?, ?, ?, ?)'),
+    isEnrolled: prepare('SELECT 1 FROM subjects WHERE tag = ?'),
+    enrolled: prepare('SELECT version, credentials, backup_set FROM subjects WHERE tag = ?'),
+    used: prepare('SELECT version, uses, backup_slots, failures FROM subjects WHERE tag = ?'),
+    status: prepare('SELECT credentials, uses, backup_slots, failures FROM subjects WHERE tag = ?'),
+    insertSubject: prepare('INSERT INTO subjects VALUES (?, ?, ?, ?, ?, ?, ?, NULL)'),
     deleteSubject: prepare('DELETE FROM subjects WHERE tag = ?'),
-    useSlot: prepare('UPDATE subjects SET backup_slots = ? WHERE tag = ?'),
-    credentials: prepare('SELECT * FROM credentials WHERE tag = ? ORDER BY created_at, id'),
-    credential: prepare('SELECT last_step FROM credentials WHERE tag = ? AND id = ?'),
-    insertCredential: prepare('INSERT INTO credentials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)'),
-    useStep: prepare('UPDATE credentials SET last_step = ?, last_used_at = ? WHERE tag = ? AND id = ?'),
+    accept: prepare('UPDATE subjects SET uses = ?, backup_slots = ?, failures = NULL WHERE tag = ?'),
+    writeFailures: prepare('UPDATE subjects SET failures = ? WHERE tag = ?'),
     enrollment: prepare('SELECT record, wrong_codes FROM enrollments WHERE id = ? AND expires_at > ?'),
     insertEnrollment: prepare('INSERT INTO enrollments (id, tag, record, expires_at) VALUES (?, ?, ?, ?)'),
     countWrongCode: prepare('UPDATE enrollments SET wrong_codes = wrong_codes + 1 WHERE id = ?'),
@@ -88,9 +97,8 @@ function prepareStatements(database: DatabaseSync) {
       `DELETE FROM enrollments WHERE tag = ?1 AND rowid NOT IN
          (SELECT rowid FROM enrollments WHERE tag = ?1 ORDER BY rowid DESC LIMIT ?2)`,
     ),
-    failures: prepare('SELECT streak, totp, backup FROM failures WHERE counter = ?'),
-    upsertFailures: prepare('INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)'),
-    deleteFailures: prepare('DELETE FROM failures WHERE counter = ?'),
+    unknown: prepare('SELECT failures FROM unknown_subjects WHERE slot = ?'),
+    writeUnknown: prepare('INSERT OR REPLACE INTO unknown_subjects VALUES (?, ?)'),
     remembered: prepare('SELECT 1 FROM remembered WHERE name = ? AND expires_at > ?'),
     remember: prepare('INSERT OR REPLACE INTO remembered VALUES (?, ?)'),
     forget: prepare('DELETE FROM remembered WHERE expires_at <= ?'),
@@ -104,7 +112,7 @@ function createEnrollment(
 ): EnrollmentCreated {
   const { startsPerHour, pendingMax } = options.policy
   const tag = subjectTag(enrollment.subject)
-  if (sql.subject.get(tag)) return { outcome: 'already_enrolled' }
+  if (sql.isEnrolled.get(tag)) return { outcome: 'already_enrolled' }
   const wait = takeToken(`totp:{${tag}}:starts`, { capacity: startsPerHour, perSeconds: 3600 }, now)
   if (wait > 0) return { outcome: 'rate_limited', retryAfterSeconds: Math.ceil(wait / 1000) }
   sql.deleteExpiredEnrollments.run(now - collectAfterMs)
@@ -126,7 +134,7 @@ function settleEnrollment(
 ): 'activated' | 'wrong' | 'gone' {
   const tag = tagOfEnrollmentId(id)
   const row = sql.enrollment.get(id, now)
-  if (!row || tag === undefined || sql.subject.get(tag)) return 'gone'
+  if (!row || tag === undefined || sql.isEnrolled.get(tag)) return 'gone'
   if (verdict.kind === 'wrong') {
     if (Number(row['wrong_codes']) + 1 >= options.policy.enrollmentFailuresMax) sql.deleteEnrollment.run(id)
     else sql.countWrongCode.run(id)
@@ -134,53 +142,69 @@ function settleEnrollment(
   }
   const { subject } = parseEnrollment(String(row['record']))
   const { credential, firstStep, backupSet } = verdict
-  sql.insertSubject.run(tag, subject, newVersion(options.randomBytes), backupSet, '0'.repeat(backupSlots))
-  insertCredential(sql, tag, credential, firstStep)
+  const uses: Use[] = [{ id: credential.id, step: firstStep }]
+  sql.insertSubject.run(
+    tag,
+    subject,
+    newVersion(options.randomBytes),
+    JSON.stringify([credential]),
+    backupSet,
+    JSON.stringify(uses),
+    '0'.repeat(backupSlots),
+  )
   sql.deleteEnrollments.run(tag)
-  sql.deleteFailures.run(tag)
   return 'activated'
 }
 
-function insertCredential(sql: Statements, tag: string, credential: Credential, firstStep: number): void {
-  const { id, box, algorithm, digits, periodSeconds, label, createdAt } = credential
-  sql.insertCredential.run(tag, id, box, algorithm, digits, periodSeconds, label, createdAt, firstStep)
-}
-
 function findSubject({ sql }: Deps, tag: string): SubjectRecord | undefined {
-  const row = sql.subject.get(tag)
+  const row = sql.enrolled.get(tag)
   if (!row) return undefined
   const backupSet = row['backup_set']
   return {
     version: Number(row['version']),
-    credentials: sql.credentials
-      .all(tag)
-      .map((credential) =>
-        soundRecord({ ...describeCredential(credential), box: String(credential['box']) }),
-      ),
+    credentials: credentialsOf(row),
     ...(typeof backupSet === 'string' ? { backupSet } : {}),
   }
 }
 
+function credentialsOf(row: Row): Credential[] {
+  return parseCredentials(String(row['credentials'])).toSorted(byAge)
+}
+
 function settleVerification(deps: Deps, verification: Verification): Settled {
+  const tag = subjectTag(verification.subject)
+  const row = deps.sql.used.get(tag)
+  if ((row?.['version'] ?? 'unknown') !== verification.version) return { outcome: 'gone' }
+  return row
+    ? settleKnown(deps, readUsed(tag, row, verification.now), verification)
+    : settleUnknown(deps, verification)
+}
+
+/** Every code for an unknown subject is a wrong one. */
+function settleUnknown({ sql, options }: Deps, { subject, verdict, now }: Verification): Settled {
+  const slot = options.unknownSlot(subject)
+  const failures = readFailures(sql.unknown.get(slot), now)
+  const guessed = guessedBy(verdict)
+  const locked = lockedBy(failures, guessed, options, now)
+  if (locked) return locked
+  sql.writeUnknown.run(slot, JSON.stringify(countFailure(failures, guessed, options.policy, now)))
+  return { outcome: 'wrong' }
+}
+
+function settleKnown(deps: Deps, found: Found, verification: Verification): Settled {
   const { sql, options } = deps
-  const { subject, version, verdict, challenge, now } = verification
-  const tag = subjectTag(subject)
-  const row = sql.subject.get(tag)
-  if ((row?.['version'] ?? 'unknown') !== version) return { outcome: 'gone' }
-  const counter = row ? tag : `u${options.unknownSlot(subject)}`
-  const guessed = verdict.kind === 'wrong' ? verdict.guessed : verdict.kind
-  const failures = readFailures(sql, counter, now)
-  const wait = waitMs(failures, guessed, options.policy, now)
-  if (wait > 0) return { outcome: 'locked', retryAfterSeconds: Math.ceil(wait / 1000) }
-  // Every code for an unknown subject is a wrong one.
-  if (!row || verdict.kind === 'wrong') {
-    writeFailures(sql, counter, countFailure(failures, guessed, options.policy, now))
+  const { verdict, challenge, now } = verification
+  const { tag, failures } = found
+  const guessed = guessedBy(verdict)
+  const locked = lockedBy(failures, guessed, options, now)
+  if (locked) return locked
+  if (verdict.kind === 'wrong') {
+    sql.writeFailures.run(JSON.stringify(countFailure(failures, guessed, options.policy, now)), tag)
     return { outcome: 'wrong' }
   }
   if (challenge !== undefined && sql.remembered.get(challengeName(tag, challenge), now)) {
     return { outcome: 'replayed' }
   }
-  const found = { tag, slots: String(row['backup_slots']) }
   return verdict.kind === 'totp'
     ? settleStep(deps, found, verification, verdict)
     : settleSlot(deps, found, verification, verdict.slot)
@@ -194,13 +218,13 @@ function settleStep(
 ): Settled {
   const { now } = verification
   const { credentialId, step } = verdict
-  const credential = deps.sql.credential.get(found.tag, credentialId)
-  if (!credential) throw damaged()
-  if (step <= Number(credential['last_step'])) return { outcome: 'replayed' }
+  const last = found.uses.find(({ id }) => id === credentialId)
+  if (!last) throw damaged()
+  if (step <= last.step) return { outcome: 'replayed' }
   const wait = flooredMs(deps, verdict, now)
   if (wait !== undefined) return { outcome: 'floored', retryAfterSeconds: Math.ceil(wait / 1000) }
-  deps.sql.useStep.run(step, now, found.tag, credentialId)
-  return accept(deps, found, verification)
+  const uses = found.uses.map((use) => (use === last ? { id: use.id, step, at: now } : use))
+  return accept(deps, { ...found, uses }, verification)
 }
 
 /** Milliseconds until there is a step that may be accepted; undefined when this one is. The same stands in redis-scripts.ts. */
@@ -216,20 +240,38 @@ function flooredMs(
   return step > stepFloor ? undefined : Math.max((stepFloor + 1) * periodMs - now, 0)
 }
 
-function settleSlot(deps: Deps, { tag, slots }: Found, verification: Verification, slot: number): Settled {
+function settleSlot(deps: Deps, found: Found, verification: Verification, slot: number): Settled {
+  const { slots } = found
   if (slots[slot] === undefined) throw damaged()
   if (slots[slot] === '1') return { outcome: 'replayed' }
   const after = `${slots.slice(0, slot)}1${slots.slice(slot + 1)}`
-  deps.sql.useSlot.run(after, tag)
-  return accept(deps, { tag, slots: after }, verification)
+  return accept(deps, { ...found, slots: after }, verification)
 }
 
-function accept({ sql, options }: Deps, { tag, slots }: Found, { challenge, now }: Verification): Settled {
-  sql.deleteFailures.run(tag)
+function accept(
+  { sql, options }: Deps,
+  { tag, uses, slots }: Found,
+  { challenge, now }: Verification,
+): Settled {
+  sql.accept.run(JSON.stringify(uses), slots, tag)
   if (challenge !== undefined) {
     remember(sql, challengeName(tag, challenge), now, options.policy.challengeTtlSeconds)
   }
   return { outcome: 'accepted', backupCodesRemaining: slotsLeft(slots) }
+}
+
+function guessedBy(verdict: Verdict): Guessed {
+  return verdict.kind === 'wrong' ? verdict.guessed : verdict.kind
+}
+
+function lockedBy(
+  failures: Failures,
+  guessed: Guessed,
+  { policy }: StoreOptions,
+  now: number,
+): Settled | undefined {
+  const wait = waitMs(failures, guessed, policy, now)
+  return wait > 0 ? { outcome: 'locked', retryAfterSeconds: Math.ceil(wait / 1000) } : undefined
 }
 
 function revoke({ sql, options }: Deps, subject: string, request: string | undefined, now: number): void {
@@ -241,50 +283,31 @@ function revoke({ sql, options }: Deps, subject: string, request: string | undef
   }
   sql.deleteSubject.run(tag)
   sql.deleteEnrollments.run(tag)
-  sql.deleteFailures.run(tag)
 }
 
 function status({ sql, options }: Deps, tag: string, now: number): Status | undefined {
-  const row = sql.subject.get(tag)
+  const row = sql.status.get(tag)
   if (!row) return undefined
-  const wait = waitMs(readFailures(sql, tag, now), 'totp', options.policy, now)
+  const uses = parseUses(String(row['uses']))
+  const wait = waitMs(readFailures(row, now), 'totp', options.policy, now)
   return {
-    credentials: sql.credentials.all(tag).map((credential) => {
-      const lastUsedAt = credential['last_used_at']
-      return {
-        ...describeCredential(credential),
-        ...(lastUsedAt === null ? {} : { lastUsedAt: Number(lastUsedAt) }),
-      }
-    }),
+    credentials: credentialsOf(row).map((credential) =>
+      describeCredential(credential, uses.find(({ id }) => id === credential.id)?.at),
+    ),
     backupCodesRemaining: slotsLeft(String(row['backup_slots'])),
     ...(wait > 0 ? { lockedUntil: now + wait } : {}),
   }
 }
 
-function describeCredential(row: Row): Omit<Credential, 'box'> {
-  return {
-    id: String(row['id']),
-    algorithm: row['algorithm'] as Credential['algorithm'],
-    digits: row['digits'] as Credential['digits'],
-    periodSeconds: Number(row['period_seconds']),
-    label: String(row['label']),
-    createdAt: Number(row['created_at']),
-  }
+function readUsed(tag: string, row: Row, now: number): Found {
+  const [uses, slots] = [parseUses(String(row['uses'])), String(row['backup_slots'])]
+  return { tag, uses, slots, failures: readFailures(row, now) }
 }
 
-function readFailures(sql: Statements, counter: string, now: number): Failures {
-  const row = sql.failures.get(counter)
-  if (!row) return noFailures
-  const failures = {
-    streak: Number(row['streak']),
-    totp: JSON.parse(String(row['totp'])) as number[],
-    backup: JSON.parse(String(row['backup'])) as number[],
-  }
+function readFailures(row: Row | undefined, now: number): Failures {
+  const text = row?.['failures']
+  const failures = typeof text === 'string' ? parseFailures(text) : noFailures
   return failuresAt(failures, now)
-}
-
-function writeFailures(sql: Statements, counter: string, { streak, totp, backup }: Failures): void {
-  sql.upsertFailures.run(counter, streak, JSON.stringify(totp), JSON.stringify(backup))
 }
 
 function remember(sql: Statements, name: string, now: number, ttlSeconds: number): void {
