@@ -3,9 +3,10 @@ import { createSecret, type Secret } from './secret.ts'
 
 const redisPort = 6379
 
-/** `host:port`, `[v6]:port`, or a host alone with the default port; undefined for anything else. */
+/** `host:port`, `[v6]:port`, `:port` for this machine, or a host alone with the default port; undefined for anything else. */
 export function parseAddress(text: string, defaultPort = redisPort): Address | undefined {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/.exec(text)
+  const named = text.startsWith(':') ? `localhost${text}` : text
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/.exec(named)
   const host = match?.[1] ?? match?.[2]
   const port = Number(match?.[3] ?? defaultPort)
   return host !== undefined && port >= 1 && port <= 65_535 ? { host, port } : undefined

@@ -40,6 +40,7 @@ describe('storeSettings', () => {
       { ...alone, host: 'cache', port: 6380, db: 3 },
     ],
     [{ REDIS_ADDR: '[::1]:6380' }, { ...alone, host: '::1', port: 6380, db: 0 }],
+    [{ REDIS_ADDR: ':6380' }, { ...alone, host: 'localhost', port: 6380, db: 0 }],
     [{ REDIS_URL: 'redis://cache' }, { ...alone, host: 'cache', port: 6379, db: 0 }],
     [{ REDIS_URL: 'redis://cache:1/2' }, { ...alone, host: 'cache', port: 1, db: 2 }],
     [
@@ -109,6 +110,7 @@ describe('storeSettings', () => {
     [{ REDIS_URL: 'rediss://127.0.0.1', REDIS_TLS_ENABLED: 'false' }, 'REDIS_TLS_ENABLED'],
     [{ REDIS_ADDR: '127.0.0.1:1', REDIS_TLS_SERVER_NAME: 'y' }, 'REDIS_TLS_SERVER_NAME'],
     [{ REDIS_ADDR: 'y:0' }, 'REDIS_ADDR'],
+    [{ REDIS_ADDR: ':' }, 'REDIS_ADDR'],
     [{ REDIS_ADDR: 'a:1,b:2' }, 'REDIS_ADDR'],
     [{ REDIS_URL: 'http://y' }, 'REDIS_URL'],
     [{ REDIS_URL: 'redis://y/x' }, 'REDIS_URL'],
