@@ -5,7 +5,8 @@ import { gateCodes } from '../packages/config/src/gate.ts'
 import { documents, readDocument } from './documentation-tables.ts'
 
 const root = join(import.meta.dirname, '..')
-const pages = globSync(['*.md', 'docs/**/*.md', 'infra/**/*.md'], { cwd: root })
+const readmes = globSync('{apps,packages}/*/README.md', { cwd: root })
+const pages = [...globSync(['*.md', 'docs/**/*.md', 'infra/**/*.md'], { cwd: root }), ...readmes]
 
 describe.each(documents)('%s', (file) => {
   it('shows the tables that the code gives; `node test/write-documentation.ts` writes them', () => {
@@ -45,6 +46,17 @@ describe('the documents', () => {
         .map((script) => `${page} npm run ${script}`),
     )
     expect([...missing, ...unknown]).toEqual([])
+  })
+
+  it('of an app or a package name only files that it has', () => {
+    const missing = readmes.flatMap((page) => {
+      const files = globSync(`${dirname(page)}/**/*.ts`, { cwd: root, exclude: ['**/node_modules/**'] })
+      return [...read(page).matchAll(/`([\w./-]+\.ts)`/g)]
+        .map((match) => match[1] ?? '')
+        .filter((name) => !files.some((file) => file.endsWith(`/${name}`)))
+        .map((name) => `${page} ${name}`)
+    })
+    expect(missing).toEqual([])
   })
 
   it('explain every code of the gate and no other', () => {
