@@ -4,7 +4,7 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { createTestCertificates } from '../packages/testing/src/smtp/test-certificates.ts'
+import { createTestCertificates } from '../packages/testing/src/test-certificates.ts'
 
 const script = join(import.meta.dirname, '../infra/docker/healthcheck.js')
 const open: Server[] = []

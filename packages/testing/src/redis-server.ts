@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { freePort } from './free-port.ts'
 import { locateRedisBinary, obtainRedisBinary } from './redis-binary.ts'
 import { launchRedis, type RedisProcess } from './redis-process.ts'
-import type { TestCertificate } from './smtp/test-certificates.ts'
+import type { TestCertificate } from './test-certificates.ts'
 
 export type RedisServer = {
   url: string

@@ -7,7 +7,7 @@ import { startRedisCluster } from './redis-cluster.ts'
 import { startRedisSentinel } from './redis-sentinel.ts'
 import { redisSpeaksTls, startRedis, type RedisServer } from './redis-server.ts'
 import type { ServiceName } from './start-service.ts'
-import { createTestCertificates } from './smtp/test-certificates.ts'
+import { createTestCertificates } from './test-certificates.ts'
 
 /** Redis as people run it. */
 export type RedisTopology = {

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
 import { freePort } from '../free-port.ts'
-import type { TestCertificate } from './test-certificates.ts'
+import type { TestCertificate } from '../test-certificates.ts'
 import { isExecutable } from '../is-executable.ts'
 import { isListening } from '../is-listening.ts'
 
