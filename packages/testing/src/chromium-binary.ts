@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process'
-import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
-import { isExecutable } from './is-executable.ts'
+import { findExecutable } from './find-executable.ts'
 
 const run = promisify(execFile)
 
@@ -16,7 +15,5 @@ export async function obtainChromium(): Promise<string | undefined> {
 }
 
 function locate(): string | undefined {
-  const directories = (process.env['PATH'] ?? '').split(delimiter)
-  const names = ['chromium', 'chromium-browser', 'google-chrome']
-  return names.flatMap((name) => directories.map((directory) => join(directory, name))).find(isExecutable)
+  return findExecutable(['chromium', 'chromium-browser', 'google-chrome'])
 }

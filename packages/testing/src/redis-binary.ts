@@ -1,21 +1,18 @@
 import { execFile } from 'node:child_process'
 import { chmod, copyFile, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { isExecutable } from './is-executable.ts'
+import { findExecutable } from './find-executable.ts'
 
 const run = promisify(execFile)
 
 const cacheDirectory = join(import.meta.dirname, '../../../.cache/redis')
-const cachedBinary = join(cacheDirectory, 'redis-server')
+/** The name decides what the program does. */
+const serverName = 'redis-server'
 
 /** A server binary on PATH or in the cache. */
 export function locateRedisBinary(): string | undefined {
-  const directories = (process.env['PATH'] ?? '').split(delimiter)
-  const onPath = ['redis-server', 'valkey-server'].flatMap((name) =>
-    directories.map((directory) => join(directory, name)),
-  )
-  return [...onPath, cachedBinary].find(isExecutable)
+  return findExecutable([serverName, 'valkey-server']) ?? findExecutable([serverName], [cacheDirectory])
 }
 
 /** As locateRedisBinary, but unpacks one into the cache when there is none; installs one system-wide only when CI is set. */
@@ -64,12 +61,11 @@ async function inScratch(unpack: (scratch: string) => Promise<string>): Promise<
   await mkdir(cacheDirectory, { recursive: true })
   const scratch = await mkdtemp(join(cacheDirectory, 'unpack-'))
   try {
-    // The name decides what the program does.
-    const binary = join(scratch, 'redis-server')
+    const binary = join(scratch, serverName)
     await copyFile(await unpack(scratch), binary)
     await chmod(binary, 0o755)
     await run(binary, ['--version'])
-    await rename(binary, cachedBinary)
+    await rename(binary, join(cacheDirectory, serverName))
   } finally {
     await rm(scratch, { recursive: true })
   }

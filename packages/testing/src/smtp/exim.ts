@@ -2,13 +2,13 @@ import { execFile, execFileSync, spawn } from 'node:child_process'
 import { chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
+import { findExecutable } from '../find-executable.ts'
 import { freePort } from '../free-port.ts'
 import type { TestCertificate } from '../test-certificates.ts'
-import { isExecutable } from '../is-executable.ts'
 import { isListening } from '../is-listening.ts'
 
 const run = promisify(execFile)
@@ -44,8 +44,7 @@ function missing(reason: string): undefined {
 }
 
 function locateExim(): string | undefined {
-  const directories = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin']
-  return directories.map((directory) => join(directory, 'exim4')).find(isExecutable)
+  return findExecutable(['exim4']) ?? findExecutable(['exim4'], ['/usr/sbin'])
 }
 
 /** Starts the daemon with a configuration, spool and ports of its own; local parts full, grey and nobody are refused. */
