@@ -9,7 +9,7 @@ import type { World } from './start.ts'
 
 /** The secrets that a trail of this service may be chained under; the first is the one for new lines. */
 export function auditSecrets({ audit, keyring }: Pick<Settings, 'audit' | 'keyring'>): Buffer[] {
-  const derived = [oldestKey(keyring), ...keyring.entries.map(bytesOf)]
+  const derived = [oldestKey(keyring), ...keyring.entries.map(({ key }) => key)]
   return audit.key ? [Buffer.from(audit.key.reveal()), ...derived] : derived
 }
 
@@ -46,8 +46,4 @@ export function auditKeyring(live: LiveKeyring, audit: Pick<Audit, 'record'>): L
 
 function usable({ keys }: Keyring): Set<string> {
   return new Set(keys.filter(({ state }) => state !== 'disabled').map(({ id }) => id))
-}
-
-function bytesOf({ key }: KeyringSettings['entries'][number]): Buffer {
-  return Buffer.isBuffer(key) ? key : key.export()
 }

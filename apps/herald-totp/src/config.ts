@@ -211,10 +211,9 @@ function keyringOf(values: Values): KeyringSettings {
 
 /** Judges the bytes of each key, however it was spelled. */
 function keyFindings(name: string, { entries }: KeyringSettings): GateFinding[] {
-  return entries.flatMap(({ key }) => {
-    const bytes = Buffer.isBuffer(key) ? key : key.export()
-    return checkSecret(name, createSecret(`hex:${bytes.toString('hex')}`), { minBytes: 32 })
-  })
+  return entries.flatMap(({ key }) =>
+    checkSecret(name, createSecret(`hex:${key.toString('hex')}`), { minBytes: 32 }),
+  )
 }
 
 const exposedSecret: GateFinding = {

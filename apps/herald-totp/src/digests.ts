@@ -14,7 +14,7 @@ export function oldestKey({ entries }: KeyringSettings): Buffer {
     .filter(({ state }) => state === 'enabled')
     .toSorted((one, other) => ageRank(one) - ageRank(other))
   if (oldest === undefined) throw new TypeError('a keyring has an enabled key')
-  return Buffer.isBuffer(oldest.key) ? oldest.key : oldest.key.export()
+  return oldest.key
 }
 
 /** A key without a date was there before dates were written down. */

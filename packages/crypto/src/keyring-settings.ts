@@ -22,10 +22,12 @@ export function parseKeyringJson(text: string): KeyringSettings {
 
 /** The text that parseKeyringJson reads; it holds the keys. */
 export function formatKeyringJson({ primaryId, entries, retired }: KeyringSettings): string {
-  const keys = entries.map(({ id, key, state, createdAt }) => {
-    const bytes = Buffer.isBuffer(key) ? key : key.export()
-    return { id, key: `base64:${bytes.toString('base64')}`, state, created: createdAt }
-  })
+  const keys = entries.map(({ id, key, state, createdAt }) => ({
+    id,
+    key: `base64:${key.toString('base64')}`,
+    state,
+    created: createdAt,
+  }))
   const history = retired?.map(({ id, kcv, retiredAt }) => ({ id, kcv, at: retiredAt }))
   return `${JSON.stringify({ primary: primaryId, keys, retired: history }, undefined, 2)}\n`
 }

@@ -1,4 +1,4 @@
-import { createSecretKey, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { KeyFormatError } from './key-bytes.ts'
 import { createKeyring, type KeyringEntry, type KeyState } from './keyring.ts'
@@ -68,7 +68,7 @@ describe('keyring', () => {
   it('shows check values and never a key', () => {
     const { keys } = createKeyring({
       primaryId: 'old',
-      entries: [{ id: 'old', key: createSecretKey(oldKey), state: 'enabled', createdAt: '2026-01-01' }],
+      entries: [{ id: 'old', key: oldKey, state: 'enabled', createdAt: '2026-01-01' }],
       randomBytes,
     })
     expect(keys).toEqual([

@@ -1,4 +1,4 @@
-import { createSecretKey, type KeyObject } from 'node:crypto'
+import { createSecretKey } from 'node:crypto'
 import { KeyFormatError, keyBytes, keyCheckValue } from './key-bytes.ts'
 import type { Random } from './random.ts'
 import {
@@ -17,7 +17,7 @@ export type KeyState = 'pending' | 'enabled' | 'disabled'
 export type KeyringEntry = {
   id: string
   /** 32 bytes. */
-  key: KeyObject | Buffer
+  key: Buffer
   state: KeyState
   createdAt?: string
 }
@@ -69,7 +69,7 @@ function prepare({ key, ...entry }: KeyringEntry): PreparedKey {
   if (!keyIdPattern.test(entry.id)) {
     throw new KeyFormatError('a key id must be 1 to 32 small letters, digits or dashes')
   }
-  const secret = Buffer.isBuffer(key) ? createSecretKey(key) : key
+  const secret = createSecretKey(key)
   if (secret.symmetricKeySize !== keyBytes) throw new KeyFormatError(`key ${entry.id} must be 32 bytes`)
   return { ...entry, key: secret, kcv: keyCheckValue(secret) }
 }
