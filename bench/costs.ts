@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createBackupCodes, matchSlot } from '../apps/herald-totp/src/domain/backup-codes.ts'
-import { backupContext, credentialContext } from '../apps/herald-totp/src/domain/sealed.ts'
+import { backupContext, credentialContext } from '../apps/herald-totp/src/domain/box-context.ts'
 import { matchStep } from '../apps/herald-totp/src/domain/totp.ts'
 import { verifyRequest } from '../apps/herald-totp/src/routes/verify.ts'
 import { createAuthenticator, createSigner } from '../packages/auth/src/index.ts'

@@ -4,7 +4,7 @@ import { newEnrollmentId } from '../store/subject-tag.ts'
 import { createBackupCodes } from './backup-codes.ts'
 import { readCode } from './code.ts'
 import { keyUri } from './key-uri.ts'
-import { backupContext, credentialContext, enrollmentContext } from './sealed.ts'
+import { backupContext, credentialContext, enrollmentContext } from './box-context.ts'
 import { enrollmentAlgorithm, matchStep, secretBytes, toBase32, type TotpParameters } from './totp.ts'
 
 export type EnrollmentOptions = {

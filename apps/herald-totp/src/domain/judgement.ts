@@ -2,7 +2,7 @@ import type { Keyring, Random } from '@herald/crypto'
 import type { SubjectRecord, Verdict } from '../store/store.ts'
 import { createBackupCodes, matchSlot } from './backup-codes.ts'
 import { readCode } from './code.ts'
-import { backupContext, credentialContext } from './sealed.ts'
+import { backupContext, credentialContext } from './box-context.ts'
 import { enrollmentAlgorithm, matchStep, secretBytes, type TotpParameters } from './totp.ts'
 
 type Guess = { subject: string; code: string; now: number }

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { openTotpStore } from '../store/open-totp-store.ts'
 import { createSealedRecords, type SealedRecord, type SealedRecords } from '../store/sealed-records.ts'
 import { credentialOf, newEnrollment, policy, rightCode, slotOf, start } from '../store/totp-store.fixture.ts'
-import { contextOf } from './record-context.ts'
+import { contextOf } from './box-context.ts'
 import { rekey, type RekeyDeps, type RekeyOptions } from './rekey.ts'
 
 const keys = ['old', 'older', 'new'].map((id) => ({ id, key: randomBytes(32), state: 'enabled' as const }))

@@ -1,7 +1,7 @@
 import { BoxError, type Keyring } from '@herald/crypto'
 import type { Exchange, SealedRecord, SealedRecords } from '../store/sealed-records.ts'
 import { countByKey, keyIdOrMalformed } from './census.ts'
-import { contextOf } from './record-context.ts'
+import { contextOf } from './box-context.ts'
 
 /** `skipped` are boxes that need nothing: under the primary key already, or gone meanwhile. */
 export type RekeyCounts = { done: number; skipped: number; failed: number }

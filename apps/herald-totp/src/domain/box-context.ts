@@ -1,4 +1,5 @@
 import type { BoxContext } from '@herald/crypto'
+import type { SealedRecord } from '../store/sealed-records.ts'
 import { subjectTag } from '../store/subject-tag.ts'
 
 const service = 'herald-totp'
@@ -26,4 +27,10 @@ export function credentialContext(subject: string, credentialId: string): BoxCon
 /** Binds a backup set to its subject; a subject has one set, whatever credentials come and go. */
 export function backupContext(subject: string): BoxContext {
   return { service, purpose: 'backup', recordId: `${subjectTag(subject)}/backup`, field: 'codes' }
+}
+
+/** Where the box of a record of the store belongs. */
+export function contextOf({ kind, subject, id }: SealedRecord): BoxContext {
+  if (kind === 'enrollment') return enrollmentContext(subject, id)
+  return kind === 'credential' ? credentialContext(subject, id) : backupContext(subject)
 }
