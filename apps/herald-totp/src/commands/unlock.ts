@@ -20,7 +20,7 @@ export async function unlockSubject(
     logger: createCommandLogger({ print }),
   })
   try {
-    await store.unlock(subject, now())
+    await store.unlock(subject)
   } finally {
     await store.close()
   }

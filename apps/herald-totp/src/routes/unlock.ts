@@ -6,13 +6,13 @@ import { subjectField } from './fields.ts'
 
 export const unlockRequest = z.object({ subject: subjectField })
 
-type Deps = { store: Pick<TotpStore, 'unlock'>; now: () => number; trail: Trail }
+type Deps = { store: Pick<TotpStore, 'unlock'>; trail: Trail }
 
 /** POST /v1/unlock */
-export function unlock({ store, now, trail }: Deps) {
+export function unlock({ store, trail }: Deps) {
   return async (c: Context<ServiceEnv>): Promise<Response> => {
     const { subject } = parseJson(c, unlockRequest)
-    await store.unlock(subject, now())
+    await store.unlock(subject)
     trail(c, 'unlocked', { subject })
     return answerJson(c, { ok: true, subject })
   }

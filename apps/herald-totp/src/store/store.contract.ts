@@ -307,7 +307,7 @@ function describeBudgets({ create }: TestEngine): void {
       await use(stepAt(nextStep), nextStep)
       await exhaust(nextStep)
       await expect(guess('totp', nextStep)).resolves.toMatchObject({ outcome: 'locked' })
-      await store.unlock('alice', nextStep)
+      await store.unlock('alice')
       await expect(guess('totp', nextStep)).resolves.toEqual({ outcome: 'wrong' })
       await store.revoke('alice', undefined, nextStep)
       const again = await enrol(store, 'alice', nextStep)
@@ -607,7 +607,7 @@ function describeLoss({ create }: TestEngine): void {
         settleForeign: ({ settleEnrollment }) => settleEnrollment('not-ours', { kind: 'wrong' }, start),
         gone: () => use(stepAt(nextStep), nextStep, { version: version + 1 }),
         revoke: ({ revoke }) => revoke('alice', undefined, start),
-        unlock: ({ unlock }) => unlock('alice', start),
+        unlock: ({ unlock }) => unlock('alice'),
         ping: ({ ping }) => ping(),
       }
       for (const [verb, call] of Object.entries(verbs)) {

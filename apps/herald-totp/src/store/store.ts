@@ -85,7 +85,7 @@ export type TotpStore = {
   /** Deletes credentials, backup codes, pending enrolments and counts; `request` seen before does nothing. */
   revoke(subject: string, request: string | undefined, now: number): Promise<void>
   /** Clears the failure counts. */
-  unlock(subject: string, now: number): Promise<void>
+  unlock(subject: string): Promise<void>
   status(subject: string, now: number): Promise<Status | undefined>
   ping(): Promise<void>
   /** Lets a tiny write land, at most once a second however often it is asked. */

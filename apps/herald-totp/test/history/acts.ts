@@ -160,7 +160,7 @@ const revoke: Act = async (turn) => {
 const unlock: Act = async (turn) => {
   const { session, subject, now } = turn
   await ask(turn, { verb: 'unlock', now }, async () => {
-    await session.process.call('unlock', subject, now)
+    await session.process.call('unlock', subject)
     return 'done'
   })
 }
