@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { type ApiKeyEntry, formatHash, parseApiKeys, parsePeppers } from './api-key-list.ts'
 import { digestApiKey, generateApiKey, readApiKey } from './api-key-text.ts'
-import { apiKey, authenticatorOf, hmacSecret, nowMs, requestOf, signatureOf } from './request-fixture.ts'
+import { apiKey, authenticatorOf, hmacSecret, nowMs, requestOf, signatureOf } from './request.fixture.ts'
 
 const golden = 'hk_live_AbCdEfGhIj_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg2Ws74c'
 const peppers = new Map([

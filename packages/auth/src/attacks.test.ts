@@ -10,7 +10,7 @@ import {
   nowMs,
   requestOf,
   signatureOf,
-} from './request-fixture.ts'
+} from './request.fixture.ts'
 
 const auth = authenticatorOf({ apiKey, hmacSecret })
 const body = '{"subject":"alice"}'

@@ -9,7 +9,7 @@ import {
   nowMs,
   requestOf,
   signatureOf,
-} from './request-fixture.ts'
+} from './request.fixture.ts'
 
 const body = '{"subject":"alice","code":"123456"}'
 const post = (headers: Record<string, string>) => requestOf(headers, { body: Buffer.from(body) })

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { apiKey, authenticatorOf, hmacSecret, nowMs, requestOf } from './request-fixture.ts'
+import { apiKey, authenticatorOf, hmacSecret, nowMs, requestOf } from './request.fixture.ts'
 
 // Built here by hand, not by our signer, as the callers in use put their requests together.
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createHmacKeys, parseHmacKeys } from './hmac-keys.ts'
-import { hmacKeysOf } from './request-fixture.ts'
+import { hmacKeysOf } from './request.fixture.ts'
 
 describe('parseHmacKeys', () => {
   it('reads a JSON object of key id to secret', () => {

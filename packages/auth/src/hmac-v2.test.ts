@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { HmacKeySettings } from './hmac-keys.ts'
-import { authenticatorOf, hmacKeysOf, hmacSecret, nowMs, requestOf, signatureOf } from './request-fixture.ts'
+import { authenticatorOf, hmacKeysOf, hmacSecret, nowMs, requestOf, signatureOf } from './request.fixture.ts'
 import type { SignedRequest } from './scheme.ts'
 import { createSignerV2 } from './signature-v2.ts'
 

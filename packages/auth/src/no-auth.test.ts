@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { apiKey, authenticatorOf, hmacSecret, requestOf, signatureOf } from './request-fixture.ts'
+import { apiKey, authenticatorOf, hmacSecret, requestOf, signatureOf } from './request.fixture.ts'
 
 const auth = authenticatorOf({ apiKey, hmacSecret, allowNoAuthFrom: (address) => address === '10.0.0.7' })
 const from = (remoteAddress: string | undefined, headers: Record<string, string> = {}) =>
