@@ -135,6 +135,17 @@ describe('the direction of imports', () => {
     expect(dependents).toEqual([])
   })
 
+  it('runs on nothing that its tests alone import', () => {
+    const idle = files('{apps,packages}/*/package.json').flatMap((file) => {
+      const manifest = JSON.parse(read(file)) as { dependencies?: object }
+      const imported = production.filter((source) => memberOf(source) === dirname(file)).flatMap(importsOf)
+      return Object.keys(manifest.dependencies ?? {})
+        .filter((name) => !imported.some((found) => found === name || found.startsWith(`${name}/`)))
+        .map((name) => `${file} ${name}`)
+    })
+    expect(idle).toEqual([])
+  })
+
   it('stacks the packages in layers', () => {
     const layers = [['crypto'], ['auth', 'storage', 'audit'], ['config'], ['service']]
     const layerOf = (name: string) => layers.findIndex((layer) => layer.includes(name))
