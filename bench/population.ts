@@ -12,8 +12,7 @@ import {
   type Account,
 } from './totp-requests.ts'
 
-export const modes = ['verify', 'wrong', 'replay', 'status'] as const
-export type Mode = (typeof modes)[number]
+export type Mode = 'verify' | 'wrong' | 'replay' | 'status'
 
 export type Shape = { requests: number; connections: number; rate?: number }
 

@@ -38,7 +38,7 @@ export async function openEngine(
 export type Answer = { status: number; body: Record<string, unknown>; text: string }
 
 /** Calls a running service as a caller with the API key does. */
-export function createCaller(url: string) {
+function createCaller(url: string) {
   async function call(method: string, path: string, body?: unknown): Promise<Answer> {
     const response = await fetch(url + path, {
       method,

@@ -1,11 +1,4 @@
-export {
-  type ApiKeyState,
-  ApiKeysRefused,
-  createApiKey,
-  listApiKeys,
-  type NewApiKey,
-  revokeApiKey,
-} from './api-key-admin.ts'
+export { ApiKeysRefused, createApiKey, listApiKeys, revokeApiKey } from './api-key-admin.ts'
 export { auditRule, auditVariables } from './audit-variables.ts'
 export { authRules, authVariables, hmacKeysVariable, noAuthRule } from './auth-variables.ts'
 export { checkSecret } from './check-secret.ts'

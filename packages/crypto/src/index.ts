@@ -7,7 +7,6 @@ export {
   type KeyringEntry,
   type KeyringSettings,
   type KeyState,
-  type RetiredKey,
 } from './keyring.ts'
 export { addKey, promoteKey, removeKey, retireKey, stageKey } from './keyring-changes.ts'
 export { formatKeyringJson, parseKeyringJson, singleKeyring } from './keyring-settings.ts'

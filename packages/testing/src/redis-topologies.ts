@@ -36,7 +36,7 @@ export const redisTopologies: readonly NamedTopology[] = [
 const password = 'password-of-the-tests-91f3b7c2'
 
 /** A server that speaks TLS alone and knows nobody but an administrator and the user that operators are told to make. */
-export async function startGuardedRedis(user: ServiceName): Promise<RedisTopology> {
+async function startGuardedRedis(user: ServiceName): Promise<RedisTopology> {
   const { ca, valid } = await createTestCertificates()
   const folder = mkdtempSync(join(tmpdir(), 'herald-ca-'))
   const caFile = join(folder, 'ca.pem')

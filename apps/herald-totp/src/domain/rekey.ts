@@ -37,7 +37,7 @@ export type RekeyDeps = {
 
 type Position = RekeyCounts & { cursor: string | undefined; visited: number }
 
-export const checkpointName = 'rekey'
+const checkpointName = 'rekey'
 const pageSizeMax = 300
 const batchSize = 100
 /**

@@ -6,7 +6,7 @@ import type { TotpMetrics } from '../metrics.ts'
 import { codeField, enrollmentIdField, subjectField } from './fields.ts'
 import { refuse } from './refuse.ts'
 
-export const enrollConfirmRequest = z.object({
+const enrollConfirmRequest = z.object({
   enroll_id: enrollmentIdField,
   code: codeField,
   subject: subjectField.optional(),

@@ -12,7 +12,7 @@ import { refuse } from './refuse.ts'
 const ofAnotherCall = z.custom<never>(() => false, 'belongs to another call').optional()
 
 /** The fields of other calls are refused: a body signed for one of them does nothing here. */
-export const enrollStartRequest = z.object({
+const enrollStartRequest = z.object({
   subject: subjectField,
   label: labelField.optional(),
   qr: z.enum(['svg', 'png']).optional().describe('Also draw the key URI, as an image in a data URI'),

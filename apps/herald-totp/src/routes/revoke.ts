@@ -5,7 +5,7 @@ import type { TotpStore } from '../store/store.ts'
 import { subjectField } from './fields.ts'
 
 /** Strict: a body signed for another call, which carries more, must not remove anybody's second factor. */
-export const revokeRequest = z.strictObject({ subject: subjectField })
+const revokeRequest = z.strictObject({ subject: subjectField })
 
 type Deps = { store: Pick<TotpStore, 'revoke'>; now: () => number; trail: Trail }
 

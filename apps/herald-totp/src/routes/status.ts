@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { Status, TotpStore } from '../store/store.ts'
 import { subjectField } from './fields.ts'
 
-export const statusRequest = z.object({ subject: subjectField })
+const statusRequest = z.object({ subject: subjectField })
 
 const nothing: Status = { credentials: [], backupCodesRemaining: 0 }
 

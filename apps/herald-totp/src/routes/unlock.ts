@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { TotpStore } from '../store/store.ts'
 import { subjectField } from './fields.ts'
 
-export const unlockRequest = z.object({ subject: subjectField })
+const unlockRequest = z.object({ subject: subjectField })
 
 type Deps = { store: Pick<TotpStore, 'unlock'>; trail: Trail }
 

@@ -31,6 +31,6 @@ export async function openTotpStore(
   return { ...createTotpStore(handle, deps), handle, probe: () => probeStore(handle, deps) }
 }
 
-export function createTotpStore(handle: StoreHandle, options: StoreOptions): TotpStore {
+function createTotpStore(handle: StoreHandle, options: StoreOptions): TotpStore {
   return handle.engine === 'redis' ? createRedisStore(handle, options) : createSqliteStore(handle, options)
 }

@@ -48,7 +48,7 @@ async function strikeUnderLoad<Target>(
 }
 
 /** A fault that callers must have heard of, or it struck nothing. */
-export const felt =
+const felt =
   <Target>(strike: Strike<Target>): Strike<Target> =>
   async (target, load) => {
     const losses = load.losses(1)
