@@ -97,7 +97,7 @@ const violations: Violation[] = [
     rule: 'no-restricted-imports',
   },
   {
-    file: 'apps/herald-smtp/src/mailer/upstream.ts',
+    file: 'apps/herald-smtp/src/mailer/opening.ts',
     code: "export * from 'hono'",
     rule: 'no-restricted-imports',
   },

@@ -1,7 +1,7 @@
 import { createAccessTokens, TokenRefused, type AccessTokens } from './access-tokens.ts'
 import type { UpstreamAuth } from './mailer.ts'
 import type { Offer } from './reply-text.ts'
-import type { Fault, Login, Opening } from './upstream.ts'
+import type { Fault, Login, Opening } from './opening.ts'
 
 const unusable: Fault = { phase: 'auth', cause: 'auth' }
 

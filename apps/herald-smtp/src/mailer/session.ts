@@ -13,7 +13,7 @@ import type {
 } from './mailer.ts'
 import { parseOffer, type Offer } from './reply-text.ts'
 import type { Outcome } from './transaction.ts'
-import { createOpening, type Fault, type Opening } from './upstream.ts'
+import { createOpening, type Fault, type Opening } from './opening.ts'
 import { isInternational } from './wire-format.ts'
 
 /** An open, secured and authenticated connection; it takes one transaction at a time. */
