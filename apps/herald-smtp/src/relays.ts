@@ -1,7 +1,7 @@
 import { createBreaker } from './domain/breaker.ts'
 import type { Upstream } from './domain/delivery.ts'
-import { createMailer, type Mailer, type UpstreamSettings } from './mailer/mailer.ts'
-import type { MailerLogger } from './mailer/session.ts'
+import type { Mailer, MailerLogger, UpstreamSettings } from './mailer/mailer.ts'
+import { createSmtpMailer } from './mailer/smtp-mailer.ts'
 import type { SmtpMetrics } from './metrics.ts'
 
 export type Relay = Upstream & { mailer: Mailer }
@@ -22,7 +22,7 @@ export function createRelays(
 
   function createRelay(upstream: UpstreamSettings): Relay {
     const { name } = upstream
-    const mailer = createMailer(upstream, { now, logger, observer: metrics.observer(name) })
+    const mailer = createSmtpMailer(upstream, { now, logger, observer: metrics.observer(name) })
     const breaker = createBreaker({
       probe: async () => (await mailer.probe()).ok,
       now,

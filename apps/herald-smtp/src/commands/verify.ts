@@ -1,4 +1,5 @@
-import { createMailer, type ProbeResult } from '../mailer/mailer.ts'
+import type { ProbeResult } from '../mailer/mailer.ts'
+import { createSmtpMailer } from '../mailer/smtp-mailer.ts'
 import type { ConfiguredUpstream } from '../upstreams.ts'
 import { readJudgedSettings } from './read-judged-settings.ts'
 import type { CommandWorld } from './run-command.ts'
@@ -23,7 +24,7 @@ export async function verifyUpstreams({ env, now, print }: CommandWorld): Promis
 }
 
 async function verify(upstream: ConfiguredUpstream, now: () => number) {
-  const mailer = createMailer(upstream, { now, logger: { warn() {} } })
+  const mailer = createSmtpMailer(upstream, { now, logger: { warn() {} } })
   const startedAt = performance.now()
   const probe = await mailer.probe()
   await mailer.close()

@@ -1,13 +1,8 @@
 import { startSmtpServer, type SmtpServer, type SmtpServerOptions } from '@herald/testing'
 import { onTestFinished } from 'vitest'
 
-import {
-  createMailer,
-  upstreamDefaults,
-  type Mailer,
-  type OutgoingMessage,
-  type UpstreamSettings,
-} from './mailer.ts'
+import { upstreamDefaults, type Mailer, type OutgoingMessage, type UpstreamSettings } from './mailer.ts'
+import { createSmtpMailer } from './smtp-mailer.ts'
 
 /** What a test changes of the settings; the rest fits a plain server on loopback. */
 export type MailerChanges = Partial<Omit<UpstreamSettings, 'timeouts'>> & {
@@ -31,7 +26,7 @@ export function mailerFor(
   now: () => number = Date.now,
 ): Mailer & { logged: LoggedLine[] } {
   const logged: LoggedLine[] = []
-  const mailer = createMailer(
+  const mailer = createSmtpMailer(
     {
       name: 'primary',
       host: '127.0.0.1',

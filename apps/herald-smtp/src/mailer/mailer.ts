@@ -1,8 +1,6 @@
 import type { Secret } from '@herald/config'
 
 import type { TokenGrant } from './access-tokens.ts'
-import type { MailerLogger } from './session.ts'
-import { createSmtpConnections } from './smtp-connections.ts'
 
 /** The addresses as they go on the wire: parsed, domain already in A-labels, `from` empty for the null sender. */
 export type Envelope = { from: string; to: string }
@@ -50,6 +48,9 @@ export type MailerObserver = {
   /** A message goes over a connection that carried one before. */
   reused(): void
 }
+
+/** The little of a logger that a mailer needs. */
+export type MailerLogger = { warn(fields: Record<string, unknown>, message: string): void }
 
 /** Counters since the start, and the connections as they are now. */
 export type MailerStats = {
@@ -122,11 +123,3 @@ export const upstreamDefaults = {
   messagesPerConnection: 1_000,
   timeouts: { connectMs: 3_000, greetingMs: 3_000, probeMs: 4_000, partingMs: 1_000 },
 } as const
-
-/** Makes a mailer for one upstream; nothing is opened before the first message. */
-export function createMailer(
-  settings: UpstreamSettings,
-  deps: { now: () => number; logger: MailerLogger; observer?: MailerObserver },
-): Mailer {
-  return createSmtpConnections(settings, deps)
-}

@@ -5,6 +5,7 @@ import { createAuthenticate } from './authenticate.ts'
 import { createDialogue, type Dialogue } from './dialogue.ts'
 import type {
   FailedAttempt,
+  MailerLogger,
   MailerObserver,
   OutgoingMessage,
   Phase,
@@ -40,9 +41,6 @@ export type Dialler = {
   close(): void
   resumedSessions(): number
 }
-
-/** The little of a logger that the mailer needs. */
-export type MailerLogger = { warn(fields: Record<string, unknown>, message: string): void }
 
 type Reached = { ok: true; socket: Socket } | { ok: false; fault: Fault }
 

@@ -1,6 +1,6 @@
-import type { Mailer, MailerObserver, OutgoingMessage, UpstreamSettings } from './mailer.ts'
+import type { Mailer, MailerLogger, MailerObserver, OutgoingMessage, UpstreamSettings } from './mailer.ts'
 import { createSessionPool, type Limits, type OpenLease } from './session-pool.ts'
-import { createDialler, type MailerLogger } from './session.ts'
+import { createDialler } from './session.ts'
 import type { Outcome } from './transaction.ts'
 
 /** The first command on a kept connection failed, or got no answer: it had been given up, and nobody has seen the message. */
@@ -9,8 +9,11 @@ const isStale = (outcome: Outcome): boolean =>
   outcome.phase === 'mail' &&
   (outcome.cause === 'connection' || outcome.cause === 'timeout' || outcome.code === 421)
 
-/** Sends over kept connections; one that turns out to be gone is replaced within the same attempt. */
-export function createSmtpConnections(
+/**
+ * The mailer of one upstream: sends over kept connections, of which one that turns out to be gone is replaced within the same
+ * attempt. Nothing is opened before the first message.
+ */
+export function createSmtpMailer(
   settings: UpstreamSettings,
   deps: { now: () => number; logger: MailerLogger; observer?: MailerObserver },
 ): Mailer {
