@@ -2,7 +2,7 @@ import type { Audit } from '@herald/audit'
 import { startAudit, type StartContext } from '@herald/service'
 import { createHashes, type StoreHandle } from '@herald/storage'
 import type { Settings } from './config.ts'
-import type { World } from './start.ts'
+import type { World } from './world.ts'
 
 /** The secrets that a trail of this service may be chained under; the first is the one for new lines. */
 export function auditSecrets({ audit }: Pick<Settings, 'audit'>, digestKey: Buffer): Buffer[] {

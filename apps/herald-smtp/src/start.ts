@@ -22,14 +22,7 @@ import { refusals } from './refusals.ts'
 import { createRelays, type Relays } from './relays.ts'
 import { describeRefusal } from './routes/refuse.ts'
 import type { OpenedStore } from './store/open-smtp-store.ts'
-
-export type World = {
-  env: Readonly<Record<string, string | undefined>>
-  now: () => number
-  randomBytes: (size: number) => Buffer
-  /** Called back on each SIGHUP. */
-  onHangup: (listener: () => void) => void
-}
+import type { World } from './world.ts'
 
 type Parts = StartContext &
   World & {

@@ -5,7 +5,7 @@ import { createHashes, type StoreHandle } from '@herald/storage'
 import type { Settings } from './config.ts'
 import { oldestKey } from './digests.ts'
 import type { LiveKeyring } from './live-keyring.ts'
-import type { World } from './start.ts'
+import type { World } from './world.ts'
 
 /** The secrets that a trail of this service may be chained under; the first is the one for new lines. */
 export function auditSecrets({ audit, keyring }: Pick<Settings, 'audit' | 'keyring'>): Buffer[] {

@@ -1,3 +1,4 @@
+import type { Audit } from '@herald/audit'
 import { addClockGauge, enforceGate, type StartContext, type StartedService } from '@herald/service'
 import { clockSkew, createHashes, createNonces, createOnce, createTokenBuckets } from '@herald/storage'
 import { bodyBytesMax, createApp } from './app.ts'
@@ -11,16 +12,8 @@ import { watchKeyring } from './keyring-reload.ts'
 import type { LiveKeyring } from './live-keyring.ts'
 import { refusals } from './refusals.ts'
 import { describeRefusal } from './routes/refuse.ts'
-import type { Audit } from '@herald/audit'
 import type { OpenTotpStore } from './store/open-totp-store.ts'
-
-export type World = {
-  env: Readonly<Record<string, string | undefined>>
-  now: () => number
-  randomBytes: (size: number) => Buffer
-  /** Called back on each SIGHUP. */
-  onHangup: (listener: () => void) => void
-}
+import type { World } from './world.ts'
 
 const drainTimeoutMs = 10_000
 

@@ -5,7 +5,7 @@ import { credentialsOf } from '../callers.ts'
 import { readSettings } from '../config.ts'
 import { openConfiguredStore } from '../configured-store.ts'
 import { obtainDigestKey } from '../digest-key.ts'
-import type { CommandWorld } from './run-command.ts'
+import type { CommandWorld } from '../world.ts'
 import { silentLogger } from './silent-logger.ts'
 
 /** What the trail of the configured service is judged by. */

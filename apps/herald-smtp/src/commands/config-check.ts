@@ -2,7 +2,7 @@ import { ConfigError, judge, type ConfigProblem, type GateFinding } from '@heral
 import { checkAudit } from '@herald/service'
 import { readSettings, type Settings } from '../config.ts'
 import { openConfiguredStore, probeFindings } from '../configured-store.ts'
-import type { CommandWorld } from './run-command.ts'
+import type { CommandWorld } from '../world.ts'
 import { silentLogger } from './silent-logger.ts'
 
 const exitConfig = 78

@@ -1,13 +1,11 @@
 import { addApiKeysCommand, addAuditCommand } from '@herald/service'
 import { Command, CommanderError } from 'commander'
-import type { World } from '../start.ts'
+import type { CommandWorld } from '../world.ts'
 import { withAuditEvidence } from './audit-evidence.ts'
 import { checkConfig } from './config-check.ts'
 import { sendTest } from './send-test.ts'
 import { confirmStore } from './store-confirm.ts'
 import { verifyUpstreams } from './verify.ts'
-
-export type CommandWorld = World & { print: (line: string) => void }
 
 /** What an operator runs from the same bundle; resolves to the exit code. */
 export async function runCommand(words: readonly string[], world: CommandWorld): Promise<number> {

@@ -11,7 +11,7 @@ import { createSending } from '../domain/sending.ts'
 import { createSmtpMetrics } from '../metrics.ts'
 import { createRelays } from '../relays.ts'
 import { readJudgedSettings } from './read-judged-settings.ts'
-import type { CommandWorld } from './run-command.ts'
+import type { CommandWorld } from '../world.ts'
 import { silentLogger } from './silent-logger.ts'
 
 const mail = {

@@ -1,7 +1,7 @@
 import { confirmMarker } from '@herald/storage'
 import { readSettings } from '../config.ts'
 import { storeOptions } from '../store/open-smtp-store.ts'
-import type { CommandWorld } from './run-command.ts'
+import type { CommandWorld } from '../world.ts'
 import { silentLogger } from './silent-logger.ts'
 
 /** The operator's word that the configured store may be used although it was lost, restored or emptied. */

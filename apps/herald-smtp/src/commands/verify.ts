@@ -2,7 +2,7 @@ import type { ProbeResult } from '../mailer/mailer.ts'
 import { createSmtpMailer } from '../mailer/smtp-mailer.ts'
 import type { ConfiguredUpstream } from '../upstreams.ts'
 import { readJudgedSettings } from './read-judged-settings.ts'
-import type { CommandWorld } from './run-command.ts'
+import type { CommandWorld } from '../world.ts'
 
 const columns = ['UPSTREAM', 'ADDRESS', 'TLS', 'AUTH', 'RESULT'] as const
 

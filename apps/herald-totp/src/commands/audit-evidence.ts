@@ -1,7 +1,7 @@
 import type { TrailEvidence } from '@herald/service'
 import { createHashes } from '@herald/storage'
 import { auditSecrets } from '../audit.ts'
-import type { CommandWorld } from './run-command.ts'
+import type { CommandWorld } from '../world.ts'
 import { withStore } from './with-store.ts'
 
 /** What the trail of the configured service is judged by. */

@@ -5,7 +5,7 @@ import { readSettings, type Settings } from '../config.ts'
 import { openConfiguredKeyring } from '../configured-keyring.ts'
 import { openConfiguredStore, probeFindings } from '../configured-store.ts'
 import type { OpenTotpStore } from '../store/open-totp-store.ts'
-import type { CommandWorld } from './run-command.ts'
+import type { CommandWorld } from '../world.ts'
 import { createCommandLogger } from './command-logger.ts'
 
 const exitConfig = 78

@@ -5,7 +5,7 @@ import type { Settings } from '../config.ts'
 import { rekey, type RekeyEvent, type RekeyOptions, type RekeySummary } from '../domain/rekey.ts'
 import type { OpenTotpStore } from '../store/open-totp-store.ts'
 import { createSealedRecords } from '../store/sealed-records.ts'
-import type { CommandWorld } from './run-command.ts'
+import type { CommandWorld } from '../world.ts'
 import { withStore } from './with-store.ts'
 
 const exitCodes = { complete: 0, partial: 2, locked: 3 } as const

@@ -1,18 +1,12 @@
 import { addApiKeysCommand, addAuditCommand } from '@herald/service'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import type { World } from '../start.ts'
+import type { CommandWorld } from '../world.ts'
 import { withAuditEvidence } from './audit-evidence.ts'
 import { checkConfig } from './config-check.ts'
 import { addKeysCommand } from './keys/keys-command.ts'
 import { rekeyStore } from './rekey.ts'
 import { confirmStore } from './store-confirm.ts'
 import { unlockSubject } from './unlock.ts'
-
-export type CommandWorld = Omit<World, 'onHangup'> & {
-  print: (line: string) => void
-  /** Writes text as it is, to move about on a terminal; absent when the output goes elsewhere. */
-  draw?: (text: string) => void
-}
 
 /** What an operator runs from the same bundle; resolves to the exit code. */
 export async function runCommand(words: readonly string[], world: CommandWorld): Promise<number> {

@@ -1,7 +1,7 @@
 import { confirmMarker } from '@herald/storage'
 import { readSettings } from '../config.ts'
 import { totpLayout } from '../store/open-totp-store.ts'
-import type { CommandWorld } from './run-command.ts'
+import type { CommandWorld } from '../world.ts'
 import { createCommandLogger } from './command-logger.ts'
 
 /** The operator's word that the configured store may be used although it was lost, restored or emptied. */

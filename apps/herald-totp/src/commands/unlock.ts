@@ -1,5 +1,5 @@
 import { subjectField } from '../routes/fields.ts'
-import type { CommandWorld } from './run-command.ts'
+import type { CommandWorld } from '../world.ts'
 import { withStore } from './with-store.ts'
 
 /** Clears the failures of a subject, as POST /v1/unlock does, for whoever holds the service's configuration. */

@@ -1,7 +1,7 @@
 import { readSettings, type Settings } from '../config.ts'
 import { openConfiguredStore } from '../configured-store.ts'
 import type { OpenTotpStore } from '../store/open-totp-store.ts'
-import type { CommandWorld } from './run-command.ts'
+import type { CommandWorld } from '../world.ts'
 import { createCommandLogger } from './command-logger.ts'
 
 /** A command may wait for a busy service; a service never waits that long for a command. */

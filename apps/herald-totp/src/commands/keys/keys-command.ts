@@ -3,7 +3,7 @@ import { InvalidArgumentError, type Command } from 'commander'
 import { keyringFile } from '../../config.ts'
 import { countByKey, malformed } from '../../domain/census.ts'
 import { createSealedRecords } from '../../store/sealed-records.ts'
-import type { CommandWorld } from '../run-command.ts'
+import type { CommandWorld } from '../../world.ts'
 import { withStore } from '../with-store.ts'
 import {
   adoptKey,
