@@ -22,7 +22,7 @@ import { messages } from './routes/messages.ts'
 import { refuse } from './routes/refuse.ts'
 import { send } from './routes/send.ts'
 
-type Deps = Omit<Parameters<typeof send>[0], 'auditTrail'> &
+type Deps = Omit<Parameters<typeof send>[0], 'trail'> &
   Parameters<typeof messages>[0] & {
     audit: Pick<Audit, 'record'>
     authenticator: Authenticator
@@ -50,7 +50,7 @@ export function createApp(deps: Deps, options: Options): Hono<ServiceEnv> {
 
   app.use(requestContext({ logger, metrics, now, randomBytes }))
   app.route('/', healthRoutes({ service: options.name, ready, isDraining, metrics, healthz: 'always' }))
-  app.post('/v1/send', ...guarded('smtp:send'), send({ ...deps, auditTrail: createTrail(audit) }, options))
+  app.post('/v1/send', ...guarded('smtp:send'), send({ ...deps, trail: createTrail(audit) }, options))
   app.post('/v1/preview', ...guarded('smtp:admin'), preview(deps))
   app.get('/v1/templates', ...guarded('smtp:admin'), listTemplates)
   app.get('/v1/messages/:id', ...guarded('smtp:read'), messages(deps))

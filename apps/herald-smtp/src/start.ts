@@ -15,7 +15,7 @@ import { createIdempotency } from './domain/idempotency.ts'
 import { createMessageBuilder } from './domain/message.ts'
 import { createProtection } from './domain/protection.ts'
 import { createSending } from './domain/sending.ts'
-import { createTrail } from './domain/trail.ts'
+import { createMessageTrace } from './domain/message-trace.ts'
 import { createSmtpMetrics, type SmtpMetrics } from './metrics.ts'
 import { createReadiness } from './readiness.ts'
 import { refusals } from './refusals.ts'
@@ -112,7 +112,7 @@ function build(parts: Parts) {
         { ttlMs: settings.idempotencyTtlMs },
       ),
       sendMail: createSendMail(parts, digests, onFault),
-      trail: createTrail({ store: store.calls, now, onFault }, { ttlMs: settings.messageTtlMs }),
+      trace: createMessageTrace({ store: store.calls, now, onFault }, { ttlMs: settings.messageTtlMs }),
       composeContent: createComposer({ brand: settings.brand, layout: settings.layout }),
       digests,
       metrics: smtpMetrics,

@@ -1,14 +1,14 @@
 import { answerJson, type ServiceEnv } from '@herald/service'
 import type { Context } from 'hono'
 import { callerOf } from '../callers.ts'
-import type { Found, Trail } from '../domain/trail.ts'
+import type { Found, MessageTrace } from '../domain/message-trace.ts'
 import { refuse } from './refuse.ts'
 
 /** GET /v1/messages/{message_id or idempotency key} */
-export function messages({ trail }: { trail: Trail }) {
+export function messages({ trace }: { trace: MessageTrace }) {
   return async (c: Context<ServiceEnv>): Promise<Response> => {
     const id = c.req.param('id') ?? ''
-    const found = await trail.find(callerOf(c.get('principal')), id)
+    const found = await trace.find(callerOf(c.get('principal')), id)
     if (found === undefined) return refuse(c, 'message_not_found')
     return answerJson(c, { ok: true, ...render(found), request_id: c.get('requestId') })
   }

@@ -1,4 +1,4 @@
-import { answerJson, parseJson, Refused, type ServiceEnv, type Trail as AuditTrail } from '@herald/service'
+import { answerJson, parseJson, Refused, type ServiceEnv, type Trail } from '@herald/service'
 import type { Context } from 'hono'
 import type { Answer } from '../domain/answer.ts'
 import { namesUnknownTemplate, type ComposeContent } from '../domain/content.ts'
@@ -9,7 +9,7 @@ import type { Call, Idempotency } from '../domain/idempotency.ts'
 import type { Addressed } from '../domain/protection.ts'
 import { parseRecipient } from '../domain/recipient.ts'
 import type { SendMail } from '../domain/sending.ts'
-import type { Trail } from '../domain/trail.ts'
+import type { MessageTrace } from '../domain/message-trace.ts'
 import type { SmtpMetrics } from '../metrics.ts'
 import { refuse } from './refuse.ts'
 import { sendRequest, type SendRequest } from './send-request.ts'
@@ -20,19 +20,18 @@ const marginMs = 300
 type Deps = {
   idempotency: Idempotency
   sendMail: SendMail
-  trail: Pick<Trail, 'note'>
+  trace: Pick<MessageTrace, 'note'>
   composeContent: ComposeContent
   digests: Digests
   metrics: SmtpMetrics
-  auditTrail: AuditTrail
+  trail: Trail
   now: () => number
   randomBytes: (size: number) => Buffer
 }
 
 /** POST /v1/send */
 export function send(deps: Deps, options: { senderDomain: string; sendDeadlineMs: number }) {
-  const { idempotency, sendMail, trail, auditTrail, composeContent, digests, metrics, now, randomBytes } =
-    deps
+  const { idempotency, sendMail, trace, trail, composeContent, digests, metrics, now, randomBytes } = deps
   const { senderDomain, sendDeadlineMs } = options
 
   function callOf(c: Context<ServiceEnv>, request: SendRequest, to: string, key: string | undefined): Call {
@@ -56,8 +55,8 @@ export function send(deps: Deps, options: { senderDomain: string; sendDeadlineMs
   }
 
   function record(c: Context<ServiceEnv>, subject: string, answer: Answer): void {
-    if (answer.ok) auditTrail(c, 'sent', { subject })
-    else auditTrail(c, 'not_sent', { subject, reason: answer.reason })
+    if (answer.ok) trail(c, 'sent', { subject })
+    else trail(c, 'not_sent', { subject, reason: answer.reason })
   }
 
   return async (c: Context<ServiceEnv>): Promise<Response> => {
@@ -76,7 +75,7 @@ export function send(deps: Deps, options: { senderDomain: string; sendDeadlineMs
       const outcome = await sendMail(mail, messageId, deadline)
       metrics.sent(outcome)
       // Beside the settle, not after it; whoever has the answer can ask for the mail.
-      noted = trail.note({ ...call, messageId, receivedAt }, outcome)
+      noted = trace.note({ ...call, messageId, receivedAt }, outcome)
       record(c, recipient.address, outcome)
       return outcome
     })

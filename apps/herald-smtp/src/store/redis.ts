@@ -1,6 +1,5 @@
 import type { RedisHandle } from '@herald/storage'
-import type { Answer } from '../domain/answer.ts'
-import type { TrailEntry } from '../domain/trail.ts'
+import type { Answer, TraceEntry } from '../domain/answer.ts'
 import { claimScript, lookScript, noteScript, settleScript } from './redis-scripts.ts'
 import { stateOf, type Claimed, type NoteName, type SmtpStore } from './store.ts'
 
@@ -48,7 +47,7 @@ export function createRedisStore(handle: RedisHandle): SmtpStore {
 
     find: async (name, now) => {
       const [expires, entry] = (await look([noteKeyOf(name)], ['expires', 'entry'])) as (string | null)[]
-      return entry && Number(expires) > now ? (JSON.parse(entry) as TrailEntry) : undefined
+      return entry && Number(expires) > now ? (JSON.parse(entry) as TraceEntry) : undefined
     },
 
     ping: () => handle.ping(),

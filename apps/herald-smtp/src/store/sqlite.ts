@@ -1,7 +1,6 @@
 import type { StatementSync } from 'node:sqlite'
 import type { SqliteHandle } from '@herald/storage'
-import type { Answer } from '../domain/answer.ts'
-import type { TrailEntry } from '../domain/trail.ts'
+import type { Answer, TraceEntry } from '../domain/answer.ts'
 import { differs } from '../domain/fingerprint.ts'
 import {
   forgetCalls,
@@ -73,7 +72,7 @@ export function createSqliteStore(handle: SqliteHandle): SmtpStore {
       const row = handle.read(() =>
         'call' in name ? selectLatest.get(name.call, now) : selectMessage.get(name.message, now),
       ) as { entry: string } | undefined
-      return row && (JSON.parse(row.entry) as TrailEntry)
+      return row && (JSON.parse(row.entry) as TraceEntry)
     },
 
     ping: () => handle.ping(),

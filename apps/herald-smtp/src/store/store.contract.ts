@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { refusal, type Answer } from '../domain/answer.ts'
-import type { TrailEntry } from '../domain/trail.ts'
+import { refusal, type Answer, type TraceEntry } from '../domain/answer.ts'
 import type { Claim, SmtpStore } from './store.ts'
 
 const start = 1_800_000_000_000
@@ -149,7 +148,7 @@ export function describeStore(engine: string, open: () => Promise<[SmtpStore, Sm
       expect(await store.claim(second({ once: true }), start + 6_000)).toEqual({ outcome: 'unknown' })
     })
 
-    const entry = (changes: Partial<TrailEntry> = {}): TrailEntry => ({
+    const entry = (changes: Partial<TraceEntry> = {}): TraceEntry => ({
       messageId: `first-${id}@x.example`,
       outcome: 'accepted',
       receivedAt: start,
@@ -157,7 +156,7 @@ export function describeStore(engine: string, open: () => Promise<[SmtpStore, Sm
       upstream: 'main',
       ...changes,
     })
-    const note = (noted: TrailEntry, now = start) =>
+    const note = (noted: TraceEntry, now = start) =>
       store.note({ call: `note-${id}`, entry: noted, expiresAt: start + 60_000 }, now)
     const find = (now = start) => stores[1].find({ call: `note-${id}` }, now)
 

@@ -1,5 +1,4 @@
-import type { Answer } from '../domain/answer.ts'
-import type { TrailEntry } from '../domain/trail.ts'
+import type { Answer, TraceEntry } from '../domain/answer.ts'
 
 /** The right to send under one identity; times are milliseconds since the epoch. */
 export type Claim = {
@@ -34,7 +33,7 @@ export type Seen =
 export type Settlement = { id: string; owner: string; answer: Answer; expiresAt: number; now: number }
 
 /** What became of a mail; `call` is the digest of the caller and its key. */
-export type Note = { call?: string; entry: TrailEntry; expiresAt: number }
+export type Note = { call?: string; entry: TraceEntry; expiresAt: number }
 
 /** A mail can be found by its Message-ID, and the latest one of a call by that. */
 export type NoteName = { message: string } | { call: string }
@@ -49,7 +48,7 @@ export type SmtpStore = {
   look(id: string, now: number): Promise<Seen>
   /** Keeps what became of a mail, atomically under each of its names. A later note replaces it, but what was accepted stays accepted under its Message-ID. */
   note(note: Note, now: number): Promise<void>
-  find(name: NoteName, now: number): Promise<TrailEntry | undefined>
+  find(name: NoteName, now: number): Promise<TraceEntry | undefined>
   ping(): Promise<void>
   close(): Promise<void>
 }

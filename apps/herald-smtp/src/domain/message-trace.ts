@@ -1,25 +1,13 @@
 import type { SmtpStore } from '../store/store.ts'
-import type { Answer } from './answer.ts'
+import type { Answer, TraceEntry } from './answer.ts'
 import { persist } from './deadline.ts'
 import { identifyKey } from './idempotency.ts'
 
-/** What became of one mail, as it can be asked for later; times are milliseconds since the epoch. Never an address or a text. */
-export type TrailEntry = {
-  messageId: string
-  outcome: 'accepted' | 'not_sent' | 'unknown'
-  reason?: string
-  receivedAt: number
-  settledAt: number
-  upstream?: string
-  upstreamResponseId?: string
-  smtpCode?: number
-  enhancedCode?: string
-}
-
 /** Besides the entry: under way now, or begun by a process that died, of which neither time nor upstream is known. */
-export type Found = TrailEntry | { outcome: 'sending' | 'unknown' }
+export type Found = TraceEntry | { outcome: 'sending' | 'unknown' }
 
-export type Trail = {
+/** Notes what becomes of mails, and tells it later. */
+export type MessageTrace = {
   /** Never rejects: an answer does not depend on it. */
   note(
     sent: { caller: string; key?: string; messageId: string; receivedAt: number },
@@ -33,14 +21,14 @@ export type Trail = {
 const persistMs = 5_000
 
 /** Keeps for `ttlMs` what became of each mail. Message-IDs cannot be guessed, keys can: those are looked up inside their caller. */
-export function createTrail(
+export function createMessageTrace(
   deps: {
     store: Pick<SmtpStore, 'note' | 'find' | 'look'>
     now: () => number
     onFault: (verb: 'note', fault: unknown) => void
   },
   { ttlMs }: { ttlMs: number },
-): Trail {
+): MessageTrace {
   const { store, now, onFault } = deps
 
   return {
@@ -76,9 +64,7 @@ export function createTrail(
   }
 }
 
-function describe(
-  answer: Answer,
-): Pick<TrailEntry, 'outcome' | 'reason' | 'upstream' | 'upstreamResponseId'> {
+function describe(answer: Answer): Omit<TraceEntry, 'messageId' | 'receivedAt' | 'settledAt'> {
   if (answer.ok) {
     const { upstream, upstreamResponseId: id } = answer
     return { outcome: 'accepted', upstream, ...(id !== undefined && { upstreamResponseId: id }) }
