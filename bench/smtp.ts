@@ -104,8 +104,7 @@ async function startSink(
 ): Promise<{ port: number; stop: () => void }> {
   const tls = security === 'plain' ? 'none' : 'starttls'
   const profile = JSON.stringify({ tls, delayMs: 0, resumes: true, ...certificate })
-  const file = join(import.meta.dirname, '../apps/herald-smtp/bench/sink.ts')
-  const child = fork(file, [profile])
+  const child = fork(join(import.meta.dirname, 'sink.ts'), [profile])
   const [port] = (await once(child, 'message')) as [number]
   return { port, stop: () => void child.kill() }
 }

@@ -9,8 +9,9 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createTestCertificates, startService, type RunningService } from '@herald/testing'
-import { quantile, sendMails } from './load.ts'
+import { createTestCertificates, startService, type RunningService } from '../packages/testing/src/index.ts'
+import { quantile } from './figures.ts'
+import { sendMails } from './smtp-load.ts'
 
 const apiKey = 'a-key-of-the-benchmark-0123456789abcdef'
 const mails = Number(process.env['BENCH_MAILS'] ?? 3_000)

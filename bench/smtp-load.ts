@@ -9,7 +9,7 @@ export type Load = {
   elapsedMs: number
 }
 
-export type LoadOptions = { url: string; apiKey: string; connections: number; refusedShare: number }
+type LoadOptions = { url: string; apiKey: string; connections: number; refusedShare: number }
 
 type Ended = 'accepted' | 'refused' | 'failed'
 
@@ -65,10 +65,4 @@ function post(
 function endingOf(status: number | undefined): Ended {
   if (status === 200) return 'accepted'
   return status === 422 ? 'refused' : 'failed'
-}
-
-/** The value below which that share of the samples lies. */
-export function quantile(samples: readonly number[], share: number): number {
-  const sorted = samples.toSorted((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
 }
