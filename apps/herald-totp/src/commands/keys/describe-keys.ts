@@ -30,12 +30,17 @@ export function describeKeys(
 }
 
 /** Keys that are due to be exchanged: in use, and older than that, or of unknown age. */
-export function overdue(keys: readonly DescribedKey[], maxAgeDays: number): string[] {
-  return keys
-    .filter(
-      ({ state, ageDays }) => state !== 'disabled' && (ageDays ?? Number.POSITIVE_INFINITY) > maxAgeDays,
-    )
-    .map(({ id }) => id)
+export function overdue(keys: readonly DescribedKey[], maxAgeDays: number): DescribedKey[] {
+  return keys.filter(
+    ({ state, ageDays }) => state !== 'disabled' && (ageDays ?? Number.POSITIVE_INFINITY) > maxAgeDays,
+  )
+}
+
+/** Why a key is overdue, for people. */
+export function printOverdue({ id, ageDays }: DescribedKey, maxAgeDays: number): string {
+  return ageDays === undefined
+    ? `key ${id} has no date, so it may be older than ${maxAgeDays} d`
+    : `key ${id} is older than ${maxAgeDays} d`
 }
 
 /** A table for people. */

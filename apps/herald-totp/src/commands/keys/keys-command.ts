@@ -15,7 +15,7 @@ import {
   stage,
   type Replicas,
 } from './change-keys.ts'
-import { describeKeys, overdue, printKeys } from './describe-keys.ts'
+import { describeKeys, overdue, printKeys, printOverdue } from './describe-keys.ts'
 import { KeyringFileError, readKeyringFile } from './keyring-file.ts'
 
 type Output = { json?: boolean }
@@ -117,21 +117,23 @@ async function view(
   const path = requiredPath(world)
   const settings = readKeyringFile(path)
   if (!settings) throw new KeyringFileError(`${path} does not exist: main.js keys generate begins it`)
-  const { maxAge } = options
+  const { maxAge = Number.POSITIVE_INFINITY } = options
   const records =
-    maxAge === undefined
+    options.maxAge === undefined
       ? undefined
       : await withStore(noticing(world, options), (store) => countByKey(createSealedRecords(store.handle)))
   const keys = describeKeys(settings, { now: world.now(), ...(records && { records }) })
-  const late = maxAge === undefined ? [] : overdue(keys, maxAge)
+  const late = overdue(keys, maxAge)
   const strangers = [...(records ?? [])].filter(
     ([id]) => id === malformed || !keys.some((key) => key.id === id),
   )
   if (options.json)
-    world.print(JSON.stringify({ keys, overdue: late, unknown: Object.fromEntries(strangers) }))
+    world.print(
+      JSON.stringify({ keys, overdue: late.map(({ id }) => id), unknown: Object.fromEntries(strangers) }),
+    )
   else {
     for (const line of printKeys(keys)) world.print(line)
-    for (const id of late) world.print(`key ${id} is older than ${maxAge} d`)
+    for (const key of late) world.print(printOverdue(key, maxAge))
     for (const [id, count] of strangers) world.print(`${count} records need ${id}, which is no key here`)
   }
   if (late.length > 0 || strangers.length > 0) exitWith(1)
