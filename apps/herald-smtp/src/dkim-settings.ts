@@ -51,6 +51,7 @@ export const dkimRule: VariableRule<DkimValues> = {
   },
 }
 
+/** Of values that `dkimRule` has let pass; undefined where nobody signs here. */
 export function dkimSettings(values: DkimValues): DkimIdentity | undefined {
   const { DKIM_KEY: key, DKIM_SELECTOR: selector, DKIM_DOMAIN: domain, SMTP_FROM: from } = values
   return key && selector !== undefined

@@ -21,6 +21,7 @@ const phaseBucketsSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
 
 const breakerValues: Readonly<Record<BreakerState, number>> = { closed: 0, half_open: 1, open: 2 }
 
+/** What herald-smtp counts beside what every service does. Once a registry, which throws on a name it has. */
 export function createSmtpMetrics(registry: Registry): SmtpMetrics {
   return { ...createSendMetrics([registry]), ...createUpstreamMetrics([registry]) }
 }

@@ -10,6 +10,7 @@ export type TotpMetrics = {
   verified(result: Result, reason: VerifyReason): void
 }
 
+/** What herald-totp counts beside what every service does. Once a registry, which throws on a name it has. */
 export function createTotpMetrics(registry: Registry): TotpMetrics {
   const registers = [registry]
   const starts = new Counter({

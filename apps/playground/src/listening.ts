@@ -23,6 +23,7 @@ export function readListening(folder: string): Listening {
   return JSON.parse(text) as Listening
 }
 
+/** For whoever needs a running playground and finds none. */
 export function nothingRuns(): PlaygroundError {
   return new PlaygroundError('herald-totp is not running: run `npm start` in another terminal first.')
 }

@@ -139,6 +139,7 @@ function redisSettings(values: StoreValues): RedisSettings {
   }
 }
 
+/** Where Redis is, in whichever form it was named; `localhost:6379` where STORE=redis stands alone. */
 export function topologyOf(values: StoreValues): RedisTopology {
   const { REDIS_CLUSTER_NODES: nodes, REDIS_SENTINELS: sentinels, REDIS_SENTINEL_MASTER: master } = values
   if (nodes) return { topology: 'cluster', nodes }
@@ -177,6 +178,7 @@ export function redisHosts(settings: RedisTopology): readonly string[] {
   return addresses.map(({ host }) => host)
 }
 
+/** Whether Redis is spoken to over TLS; the scheme of REDIS_URL decides before REDIS_TLS_ENABLED. */
 export function speaksTls({ REDIS_URL, REDIS_TLS_ENABLED }: StoreValues): boolean {
   return REDIS_URL?.tls ?? REDIS_TLS_ENABLED ?? false
 }

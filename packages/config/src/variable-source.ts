@@ -14,6 +14,7 @@ export function fromSource<S extends z.ZodType>(source: VariableSource, piece: S
   return piece
 }
 
+/** Where the text of a piece comes from: the outermost mark on it, or on what it wraps. */
 export function sourceOf(piece: z.core.$ZodType): VariableSource {
   for (const layer of layersOf(piece)) {
     const meta = registry.get(layer)
@@ -30,6 +31,7 @@ export function* layersOf(piece: z.core.$ZodType): Generator<z.core.$ZodType> {
   if (inner) yield* layersOf(inner)
 }
 
+/** The variables of a schema with their pieces, in its order. */
 export function piecesOf(schema: z.ZodObject): [name: string, piece: z.core.$ZodType][] {
   return Object.entries(schema.shape)
 }

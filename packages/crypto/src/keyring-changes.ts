@@ -27,6 +27,7 @@ export function promoteKey(settings: KeyringSettings, id: string): KeyringSettin
   return { ...withState(settings, id, 'enabled'), primaryId: id }
 }
 
+/** Disables a key that is not the primary one: from then on it neither seals nor opens. */
 export function retireKey(settings: KeyringSettings, id: string): KeyringSettings {
   if (id === settings.primaryId)
     throw new KeyFormatError(`key ${id} is the primary key: promote another first`)

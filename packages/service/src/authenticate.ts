@@ -58,6 +58,7 @@ function whyRefused(c: Context<ServiceEnv>): string | undefined {
   return c.get('logFields')['auth'] as string | undefined
 }
 
+/** Comes after `authenticate`: Refused `forbidden` unless the caller has that scope. */
 export function requireScope(scope: Scope): MiddlewareHandler<ServiceEnv> {
   return async (c, next) => {
     if (!c.get('principal').scopes.includes(scope)) throw new Refused('forbidden')

@@ -19,6 +19,7 @@ export type Metrics = {
   keyUse: KeyUse
 }
 
+/** What every service counts, of Node.js too, in a registry of its own under the label `service`. */
 export function createMetrics(options: { service: string }): Metrics {
   const registry = new Registry()
   registry.setDefaultLabels({ service: options.service })

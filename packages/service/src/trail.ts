@@ -10,6 +10,7 @@ export type Trail = (
   details?: Pick<AuditEvent, 'subject' | 'reason' | 'remaining'>,
 ) => void
 
+/** Takes the caller from the request, as far as it was proven by then. */
 export function createTrail(audit: Pick<Audit, 'record'>): Trail {
   return (c, event, details) => {
     const principal = c.get('principal') as Principal | undefined

@@ -49,6 +49,7 @@ export function parseMarker(text: string | null | undefined): Marker | undefined
   }
 }
 
+/** A marker that no other store has: its id is 128 random bits. */
 export function newMarker(options: Pick<OpenOptions, 'schema' | 'now' | 'randomBytes'>): Marker {
   return {
     storeId: options.randomBytes(16).toString('hex'),

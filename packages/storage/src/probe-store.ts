@@ -25,8 +25,8 @@ async function probeClock(handle: StoreHandle, now: () => number): Promise<Store
 }
 
 /**
- * How far the clock of Redis is ahead of ours, in milliseconds, that of the master that is farthest off, or how far ahead a SQLite file was started last; undefined
- * when the store does not tell.
+ * In milliseconds: how far the clock of Redis is ahead of ours, by the master that is farthest off, or how far ahead of it a
+ * SQLite file was started last. Undefined when the store does not tell.
  */
 export async function clockSkew(handle: StoreHandle, now: () => number): Promise<number | undefined> {
   if (handle.engine === 'sqlite') return Math.max((handle.lastStartedAt ?? now()) - now(), 0)

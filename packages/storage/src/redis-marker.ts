@@ -27,6 +27,7 @@ export type MarkerKeys = {
 
 const batch = 1024
 
+/** One key for all, but on a Cluster, where each slot has a copy. */
 export function markerKeys(settings: RedisSettings, options: OpenOptions): MarkerKeys {
   const prefix = options.keyPrefix ?? ''
   const { marker } = layouts[options.service]

@@ -29,6 +29,7 @@ export function redisOptions(settings: RedisSettings, name: string) {
   } satisfies RedisOptions
 }
 
+/** In the words of Node.js; also for the way to the Sentinels. */
 export function tlsOptions({ rejectUnauthorized, serverName, ca }: NonNullable<RedisSettings['tls']>) {
   return {
     rejectUnauthorized,

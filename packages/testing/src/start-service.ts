@@ -61,6 +61,7 @@ export type RunningCommand = {
   kill: () => Promise<void>
 }
 
+/** Starts a command of the built service, which may be killed before it ends. */
 export function startCommand(
   service: ServiceName,
   args: readonly string[],

@@ -56,6 +56,7 @@ export type SmtpStore = {
 /** A settled record's kind: `sent` answers for good, the others free the claim. */
 export type SettledState = 'sent' | 'not_sent' | 'unknown'
 
+/** What an answer makes of the claim that it settles. */
 export function stateOf(answer: Answer): SettledState {
   return answer.ok ? 'sent' : answer.outcome
 }

@@ -21,6 +21,7 @@ export async function countByKey(records: SealedRecords): Promise<ReadonlyMap<st
 /** With a dot, which no key id has. */
 export const malformed = 'malformed.'
 
+/** The id of the key that a box needs, or `malformed` for what is no box. */
 export function keyIdOrMalformed(box: string): string {
   try {
     return keyIdOfBox(box)

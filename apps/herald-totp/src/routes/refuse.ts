@@ -9,6 +9,7 @@ export type Refusal = {
   retryAfterSeconds?: number | undefined
 }
 
+/** The body of a refusal: `message` or the text of the table, and the word that callers know it by. */
 export function describeRefusal({ reason, message, retryAfterSeconds }: Refusal, requestId: string) {
   const row: { reason?: string; message: string } = refusals[reason]
   return {

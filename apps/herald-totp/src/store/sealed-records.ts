@@ -34,6 +34,7 @@ export type SealedRecords = {
   exchange(exchanges: readonly Exchange[]): Promise<readonly (string | undefined)[]>
 }
 
+/** The sealed records of an opened store, on either engine. */
 export function createSealedRecords(handle: StoreHandle): SealedRecords {
   return handle.engine === 'redis' ? createRedisSealedRecords(handle) : createSqliteSealedRecords(handle)
 }

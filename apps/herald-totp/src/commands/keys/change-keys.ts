@@ -59,6 +59,7 @@ function ringOf(entry: Omit<KeyringEntry, 'state'>): KeyringSettings {
   return { primaryId: entry.id, entries: [{ ...entry, state: 'enabled' }] }
 }
 
+/** Lets replicas open with a key once they have the file; none seals with it yet. */
 export function stage(path: string, id: string): string {
   changeKeyringFile(path, (found) => stageKey(required(path, found), id))
   return id

@@ -13,6 +13,7 @@ export type DescribedKey = {
   records?: number
 }
 
+/** What may be shown of the keys; `now` is in milliseconds since the epoch, `records` how many boxes need each. */
 export function describeKeys(
   { primaryId, entries }: KeyringSettings,
   { now, records }: { now: number; records?: ReadonlyMap<string, number> },
