@@ -18,7 +18,7 @@ function canDrawChinese(): boolean {
 const browser = canDrawChinese() ? await openBrowser() : undefined
 afterAll(() => browser?.close())
 
-it.skipIf(browser === undefined)('takes the pictures of the documents', async () => {
+it.skipIf(browser === undefined)('shows mails in the documents as they look now', async () => {
   for (const locale of ['en', 'ar', 'zh-CN']) {
     for (const colorScheme of ['light', 'dark'] as const) {
       const path = join(pictures, `verification-${locale}-${colorScheme}.png`)
