@@ -3,13 +3,10 @@ import {
   auditVariables,
   authRules,
   authVariables,
-  checkSecret,
   engineOf,
   gatePolicy,
   hmacKeysVariable,
   noAuthRule,
-  plaintextFindings,
-  readConfigFile,
   readVariables,
   serviceVariables,
   storeRules,
@@ -20,8 +17,6 @@ import {
   tlsVariables,
   variable,
   type Env,
-  type GateFinding,
-  type Secret,
   type VariableRule,
 } from '@herald/config'
 import type { StoreSettings } from '@herald/storage'
@@ -33,8 +28,14 @@ import type { Origin } from './domain/sending.ts'
 import { parseRecipient, type Recipient } from './domain/recipient.ts'
 import { defaultLayout } from './domain/templates/default-layout.ts'
 import { compileLayout, type LayoutError } from './domain/templates/layout.ts'
-import { upstreamDefaults, type UpstreamAuth, type UpstreamSettings } from './mailer/mailer.ts'
-import { createFileSecret, readUpstreams, type ConfiguredUpstream } from './upstreams.ts'
+import { upstreamDefaults } from './mailer/mailer.ts'
+import {
+  configuredUpstreams,
+  listedUpstreams,
+  upstreamRules,
+  upstreamVariables,
+} from './upstream-variables.ts'
+import type { ConfiguredUpstream } from './upstreams.ts'
 
 const defaults = { name: 'herald-smtp', port: 8085 }
 const hmacKeys = 'HERALD_SMTP_HMAC_KEYS'
@@ -71,38 +72,7 @@ export const variables = z.object({
       'Networks (loopback, private CIDRs no wider than /16) whose requests to /v1/send need no credential; do not publish the port',
     ),
   ...storeVariables,
-
-  SMTP_UPSTREAMS: z
-    .string()
-    .optional()
-    .describe(
-      'Mail servers in the order in which they are tried, as a JSON list, in place of SMTP_HOST to SMTP_SKIP_TLS_VERIFY; see docs/operations/mail-servers.md',
-    ),
-  SMTP_HOST: variable.text({ maxLength: 255 }).optional().describe('The one mail server to send through'),
-  SMTP_PORT: variable
-    .integer({ min: 1, max: 65_535 })
-    .prefault('587')
-    .describe('Its port; 465 means implicit TLS'),
-  SMTP_USER: variable.text({ maxLength: 320 }).optional().describe('User to authenticate as'),
-  SMTP_PASSWORD: variable.secret().optional().describe('Password of SMTP_USER'),
-  SMTP_USE_STARTTLS: variable
-    .bool()
-    .prefault('true')
-    .describe('Require STARTTLS; false sends without TLS unless it is implicit'),
-  SMTP_USE_TLS: variable
-    .bool()
-    .prefault('false')
-    .describe('Implicit TLS: the connection begins with the handshake'),
-  SMTP_CA_FILE: variable
-    .certificateFile()
-    .optional()
-    .describe(
-      "PEM file of the authorities for the mail server's certificate; unset means those that Node.js trusts",
-    ),
-  SMTP_SKIP_TLS_VERIFY: variable
-    .bool()
-    .prefault('false')
-    .describe("Do not verify the mail server's certificate; refused in production"),
+  ...upstreamVariables,
   SMTP_FROM: address().describe('Address in the From header'),
   SMTP_FROM_NAME: variable.text({ maxLength: 100 }).optional().describe('Display name before it'),
   SMTP_ENVELOPE_FROM: address().optional().describe('Where bounces go; unset means SMTP_FROM'),
@@ -164,121 +134,23 @@ export const variables = z.object({
 
 type Values = z.output<typeof variables>
 
-const smtpUserRule: VariableRule<Values> = {
-  reads: ['SMTP_USER', 'SMTP_PASSWORD'],
-  check: ({ SMTP_USER: user, SMTP_PASSWORD: password }) => {
-    if ((user === undefined) === (password === undefined)) return []
-    return user === undefined
-      ? [{ variable: 'SMTP_USER', message: 'must be set together with SMTP_PASSWORD' }]
-      : [{ variable: 'SMTP_PASSWORD', message: 'must be set together with SMTP_USER' }]
-  },
-}
-
-const list = 'SMTP_UPSTREAMS'
-
-const shortFormNames = [
-  'SMTP_HOST',
-  'SMTP_PORT',
-  'SMTP_USER',
-  'SMTP_PASSWORD',
-  'SMTP_USE_STARTTLS',
-  'SMTP_USE_TLS',
-  'SMTP_CA_FILE',
-  'SMTP_SKIP_TLS_VERIFY',
-] as const
-
-/** Asks the environment itself: beside the list also a short form that says the default would be disregarded. */
-const listRule = (env: Env): VariableRule<Values> => ({
-  reads: [list, 'SMTP_HOST', 'SMTP_MAX_CONCURRENT_SENDS'],
-  check: (values) => {
-    if (values[list] === undefined) {
-      return values.SMTP_HOST === undefined
-        ? [{ variable: 'SMTP_HOST', message: `must be set, or ${list}` }]
-        : []
-    }
-    return [
-      ...shortFormNames
-        .filter((name) => env[name] || env[`${name}_FILE`])
-        .map((variable) => ({ variable, message: `and ${list} are both set; keep one of them` })),
-      ...listedUpstreams(values).problems.map((message) => ({ variable: list, message })),
-    ]
-  },
-  find: async (values) => {
-    const { upstreams, findings } = listedUpstreams(values)
-    return [...findings, ...(await Promise.all(upstreams.map(listFindings))).flat()]
-  },
-})
-
 /** One signature goes on every mail, also on one that an upstream carries from an address of its own. */
 const listedSendersRule: VariableRule<Values> = {
-  reads: [...dkimRule.reads, list, 'SMTP_MAX_CONCURRENT_SENDS'],
+  reads: [...dkimRule.reads, 'SMTP_UPSTREAMS', 'SMTP_MAX_CONCURRENT_SENDS'],
   check: (values) => {
     const signing = dkimSettings(values)
     return listedUpstreams(values).upstreams.flatMap(({ name, from }) =>
       signing && from && !isAtOrBelow(from.domain, signing.domain)
-        ? [{ variable: list, message: `has ${name} send from a domain that DKIM_DOMAIN does not speak for` }]
+        ? [
+            {
+              variable: 'SMTP_UPSTREAMS',
+              message: `has ${name} send from a domain that DKIM_DOMAIN does not speak for`,
+            },
+          ]
         : [],
     )
   },
 }
-
-function listedUpstreams({ [list]: json, SMTP_MAX_CONCURRENT_SENDS: connectionsMax }: Values) {
-  if (json === undefined) return { upstreams: [], problems: [], findings: [] }
-  return readUpstreams(json, { readFile: readConfigFile, connectionsMax })
-}
-
-async function listFindings({
-  host,
-  tls,
-  rejectUnauthorized,
-  auth,
-}: UpstreamSettings): Promise<GateFinding[]> {
-  const secret = auth && chosenSecretOf(auth)
-  return [
-    ...(secret ? exampleFindings(list, secret) : []),
-    ...(tls === 'none'
-      ? await plaintextFindings('SMTP_PLAINTEXT', list, [host], 'set its tls to starttls or implicit')
-      : []),
-    ...(tls === 'none' || rejectUnauthorized ? [] : [unverified(list, 'its ca_file')]),
-  ]
-}
-
-/** What an operator types in; the key of a service account is generated. */
-function chosenSecretOf(auth: UpstreamAuth): Secret | undefined {
-  if ('password' in auth) return auth.password
-  return auth.grant.type === 'client_credentials' ? auth.grant.clientSecret : undefined
-}
-
-/** The operator of the relay chose it, so only what nobody chose is a finding. */
-function exampleFindings(variable: string, secret: Secret): GateFinding[] {
-  return checkSecret(variable, secret, { minBytes: 1 }).filter(({ code }) => code === 'EXAMPLE_VALUE')
-}
-
-const tlsModeVariables = ['SMTP_PORT', 'SMTP_USE_TLS', 'SMTP_USE_STARTTLS'] as const
-
-const upstreamRules: readonly VariableRule<Values>[] = [
-  {
-    reads: ['SMTP_PASSWORD'],
-    find: ({ SMTP_PASSWORD: password }) => (password ? exampleFindings('SMTP_PASSWORD', password) : []),
-  },
-  {
-    reads: ['SMTP_HOST', ...tlsModeVariables],
-    find: (values) => {
-      const remedy = 'set SMTP_USE_STARTTLS=true, or SMTP_USE_TLS=true'
-      const { SMTP_HOST: host } = values
-      return host !== undefined && tlsMode(values) === 'none'
-        ? plaintextFindings('SMTP_PLAINTEXT', 'SMTP_USE_STARTTLS', [host], remedy)
-        : []
-    },
-  },
-  {
-    reads: ['SMTP_SKIP_TLS_VERIFY', ...tlsModeVariables],
-    find: (values) =>
-      values.SMTP_SKIP_TLS_VERIFY && tlsMode(values) !== 'none'
-        ? [unverified('SMTP_SKIP_TLS_VERIFY', 'SMTP_CA_FILE')]
-        : [],
-  },
-]
 
 const rulesFor = (env: Env): readonly VariableRule<Values>[] => [
   tlsRule,
@@ -286,9 +158,7 @@ const rulesFor = (env: Env): readonly VariableRule<Values>[] => [
   auditRule,
   noAuthRule(['API_KEY', 'API_KEYS', 'HMAC_SECRET', hmacKeys, 'ALLOW_NO_AUTH_FROM']),
   ...storeRules,
-  smtpUserRule,
-  ...upstreamRules,
-  listRule(env),
+  ...upstreamRules(env),
   dkimRule,
   listedSendersRule,
 ]
@@ -306,9 +176,7 @@ export type Settings = Awaited<ReturnType<typeof readSettings>>['settings']
 /** Reads the environment into settings and findings of the gate. Throws a ConfigError with every problem at once. */
 export async function readSettings(env: Env) {
   const { values, findings } = await readVariables(variables, { env }, rulesFor(env))
-  const listed = listedUpstreams(values).upstreams
-  const upstreams = listed.length > 0 ? listed : [shortForm(values, env)]
-  return { settings: settingsFrom(values, upstreams), findings }
+  return { settings: settingsFrom(values, configuredUpstreams(values, env)), findings }
 }
 
 function settingsFrom(values: Values, upstreams: readonly ConfiguredUpstream[]) {
@@ -355,29 +223,6 @@ function settingsFrom(values: Values, upstreams: readonly ConfiguredUpstream[]) 
   })
 }
 
-function shortForm(values: Values, env: Env): UpstreamSettings {
-  const { SMTP_USER: user, SMTP_CA_FILE: ca, SMTP_PORT: port, SMTP_HOST: host = '' } = values
-  const { SMTP_PASSWORD: given } = values
-  const file = env['SMTP_PASSWORD_FILE']
-  const password = given && file ? createFileSecret(file, given.reveal(), readConfigFile) : given
-  return {
-    ...upstreamDefaults,
-    name: `${host}:${port}`,
-    host,
-    port,
-    tls: tlsMode(values),
-    ...(ca !== undefined && { ca }),
-    rejectUnauthorized: !values.SMTP_SKIP_TLS_VERIFY,
-    ...(user !== undefined && password && { auth: { user, password } }),
-    connectionsMax: values.SMTP_MAX_CONCURRENT_SENDS,
-  }
-}
-
-function tlsMode(values: Values): UpstreamSettings['tls'] {
-  if (values.SMTP_USE_TLS || values.SMTP_PORT === 465) return 'implicit'
-  return values.SMTP_USE_STARTTLS ? 'required-starttls' : 'none'
-}
-
 function senderFrom({ SMTP_FROM, SMTP_FROM_NAME: name, SMTP_REPLY_TO: replyTo }: Values): Sender {
   return {
     address: SMTP_FROM.address,
@@ -396,13 +241,6 @@ function brandFrom(values: Values): Brand {
     color: values.MAIL_BRAND_COLOR,
   }
 }
-
-const unverified = (variable: string, authority: string): GateFinding => ({
-  code: 'TLS_VERIFY_OFF',
-  variable,
-  message: "turns off the verification of the mail server's certificate",
-  remedy: `set ${authority} to the authority of that certificate instead`,
-})
 
 /** Who mail through each upstream is from: its own address, else SMTP_FROM. */
 export function createOrigins({
