@@ -1,6 +1,7 @@
+import type { Dialler } from './dialler.ts'
 import { createFairQueue } from './fair-queue.ts'
 import type { FailedAttempt, MailerObserver, MailerStats, SendOptions, UpstreamSettings } from './mailer.ts'
-import type { Dialler, Session } from './session.ts'
+import { notSent, type Session } from './session.ts'
 
 /** What a send is held to. */
 export type Limits = Required<SendOptions>
@@ -28,11 +29,7 @@ export type SessionPool = {
 /** What a waiting send is given: a session, a free slot to dial in, or its refusal. */
 type Grant = Session | 'slot' | FailedAttempt
 
-const queued = (cause: FailedAttempt['cause']): FailedAttempt => ({
-  outcome: 'not_sent',
-  phase: 'queue',
-  cause,
-})
+const queued = (cause: FailedAttempt['cause']): FailedAttempt => notSent({ phase: 'queue', cause })
 
 const refuse = (failure: FailedAttempt): Lease => ({ ok: false, failure })
 

@@ -1,6 +1,6 @@
+import { createDialler } from './dialler.ts'
 import type { Mailer, MailerLogger, MailerObserver, OutgoingMessage, UpstreamSettings } from './mailer.ts'
 import { createSessionPool, type Limits, type OpenLease } from './session-pool.ts'
-import { createDialler } from './session.ts'
 import type { Outcome } from './transaction.ts'
 
 /** The first command on a kept connection failed, or got no answer: it had been given up, and nobody has seen the message. */
