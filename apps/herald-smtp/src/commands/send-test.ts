@@ -30,7 +30,7 @@ export async function sendTest(address: string, world: CommandWorld): Promise<nu
   const settings = await readJudgedSettings(env)
   const metrics = createSmtpMetrics(new Registry())
   const relays = createRelays(settings.upstreams, { now, logger: silentLogger, metrics })
-  const { deliver } = createDelivery({ upstreams: relays.all, now, random: () => 0 })
+  const deliver = createDelivery({ upstreams: relays.all, now, random: () => 0 })
   const sendMail = createSending(
     {
       protection: withoutLimits(now),

@@ -16,7 +16,7 @@ async function deliverTo(
   script(server)
   const mailer = mailerFor(server, { timeouts: { greetingMs } })
   const upstream = { name: 'primary', mailer, breaker: breakerOf(mailer) }
-  const { deliver } = createDelivery({ upstreams: [upstream], now: Date.now, random: () => random })
+  const deliver = createDelivery({ upstreams: [upstream], now: Date.now, random: () => random })
   const startedAt = performance.now()
   const delivery = await deliver(async () => message, { deadline: Date.now() + budgetMs, caller: 'herald' })
   return { delivery, server, tookMs: performance.now() - startedAt }

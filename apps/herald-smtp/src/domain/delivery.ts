@@ -79,7 +79,7 @@ export function createDelivery(deps: {
   /** A call that has less than this many milliseconds is in a hurry: an upstream too slow for it may be well for others. */
   patienceMs?: number
   onAttempt?: (attempt: Attempt) => void
-}): { deliver: Deliver } {
+}): Deliver {
   const { upstreams, now, random, patienceMs = 0, onAttempt } = deps
 
   async function attempt(
@@ -127,16 +127,14 @@ export function createDelivery(deps: {
     return { ok: false, upstream: upstreams[0].name, ...refusal, retryAfterSeconds }
   }
 
-  return {
-    async deliver(compose, given) {
-      const options = { ...given, isHurried: given.deadline - now() < patienceMs }
-      const first = await tryEach(compose, options)
-      if (first === undefined) return noneAdmits()
-      if (!isFailure(first) || !judgeAttempt(first).retryAtOnce) return report(first)
-      const pauseMs = pauseMsMin + random() * (pauseMsMax - pauseMsMin)
-      if (now() + pauseMs >= options.deadline) return report(first)
-      await pause(pauseMs)
-      return report((await tryOnceMore(compose, options)) ?? first)
-    },
+  return async (compose, given) => {
+    const options = { ...given, isHurried: given.deadline - now() < patienceMs }
+    const first = await tryEach(compose, options)
+    if (first === undefined) return noneAdmits()
+    if (!isFailure(first) || !judgeAttempt(first).retryAtOnce) return report(first)
+    const pauseMs = pauseMsMin + random() * (pauseMsMax - pauseMsMin)
+    if (now() + pauseMs >= options.deadline) return report(first)
+    await pause(pauseMs)
+    return report((await tryOnceMore(compose, options)) ?? first)
   }
 }

@@ -20,7 +20,7 @@ async function twoUpstreams({
     return { name, mailer, breaker: breakerOf(mailer, breaker) }
   }
   const upstreams = [upstreamOf('a', servers[0]), upstreamOf('b', servers[1])] as const
-  const { deliver } = createDelivery({ upstreams, now: Date.now, random: () => 0 })
+  const deliver = createDelivery({ upstreams, now: Date.now, random: () => 0 })
   const times: number[] = []
   async function send(to: string): Promise<Delivery> {
     const startedAt = performance.now()
