@@ -19,6 +19,7 @@ export function createClusterClient(
 ): RedisClient {
   const report = createRedisReport(deps.logger, () => nodes.isWhole())
   const nodes = createClusterNodes(settings, deps, report)
+  let tokens = 0
 
   /** For those who come later. */
   function lookUpAside(): void {
@@ -44,7 +45,7 @@ export function createClusterClient(
         if (isClusterDown(error)) lookUpAside()
         const redirection = readRedirection(error, slot, address.host)
         if (!redirection || left === 0) throw error
-        if (!(await isInStep(connection, stream))) throw error
+        if (!(await isInStep(connection, stream, `herald.${++tokens}`))) throw error
         if (redirection.kind === 'again') await delay(tryAgainMs)
         if (redirection.kind === 'moved') nodes.move(slot, redirection.address)
         asking = redirection.kind === 'ask'
@@ -79,17 +80,14 @@ function isClusterDown(error: unknown): boolean {
 
 /**
  * Whether the replies until now were those that were asked for, since one that was lost moves all later ones: without it the
- * redirection of another command would have this one run twice. A connection out of step is given up.
+ * redirection of another command would have this one run twice. `token` is new to the connection; one out of step is given up.
  */
-async function isInStep(connection: Redis, stream: Redis['stream']): Promise<boolean> {
-  const token = `herald.${++tokens}`
+async function isInStep(connection: Redis, stream: Redis['stream'], token: string): Promise<boolean> {
   const reply = await connection.ping(token).catch(() => undefined)
   if (reply === token && connection.stream === stream) return true
   stream.destroy()
   return false
 }
-
-let tokens = 0
 
 /** Has the connection's next command run where its slot is still on its way to; goes out ahead of what is pipelined. */
 async function sendAsking(connection: Redis): Promise<void> {
