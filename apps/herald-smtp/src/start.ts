@@ -36,32 +36,40 @@ type Parts = StartContext &
 
 /** Environment, gate, store, gate again with what the store says of itself, mailer, app; throws before anything is served. */
 export async function start(context: StartContext, world: World): Promise<StartedService> {
-  const { logger, metrics } = context
+  const { logger } = context
   const { settings, findings } = await readSettings(world.env)
   logger.level = settings.logLevel
   enforceGate(findings, settings.gate, context)
   const store = await openConfiguredStore(settings.store, { ...world, logger })
   try {
     enforceGate(await probeFindings(store, { ...world, logger }), settings.gate, context)
+    return await startOn(store, settings, { ...context, ...world })
   } catch (error) {
     await store.calls.close()
     throw error
   }
-  const smtpMetrics = createSmtpMetrics(metrics.registry)
-  const relays = createRelays(settings.upstreams, { now: world.now, logger, metrics: smtpMetrics })
-  warn(settings, { ...context, smtpMetrics })
+}
 
-  const once = { once: store.once, ...world }
-  const digestKey = await obtainDigestKey(credentialsOf(settings.auth), once)
-  const audit = await startTrail(store.handle, settings, { ...context, ...world, digestKey })
-  addClockGauge(metrics.registry, () => clockSkew(store.handle, world.now))
+async function startOn(
+  store: OpenedStore,
+  settings: Settings,
+  context: StartContext & World,
+): Promise<StartedService> {
+  const { logger, metrics, now } = context
+  const smtpMetrics = createSmtpMetrics(metrics.registry)
+  const relays = createRelays(settings.upstreams, { now, logger, metrics: smtpMetrics })
+  warn(settings, { logger, smtpMetrics })
+
+  const digestKey = await obtainDigestKey(credentialsOf(settings.auth), { ...context, once: store.once })
+  const audit = await startTrail(store.handle, settings, { ...context, digestKey })
+  addClockGauge(metrics.registry, () => clockSkew(store.handle, now))
 
   return {
-    app: build({ ...context, ...world, settings, store, relays, smtpMetrics, audit, digestKey }),
+    app: build({ ...context, settings, store, relays, smtpMetrics, audit, digestKey }),
     host: settings.host,
     port: settings.port,
     ...(settings.tls && { tls: settings.tls }),
-    randomBytes: world.randomBytes,
+    randomBytes: context.randomBytes,
     bodyBytesMax: settings.bodyBytesMax,
     describeRefusal: (reason, requestId, retryAfterSeconds) => ({
       status: refusals[reason].status,
