@@ -5,7 +5,7 @@ import { InvalidArgumentError, type Command } from 'commander'
 const dayMs = 86_400_000
 
 type Output = { json?: boolean }
-type World = Parameters<typeof createApiKey>[0] & { now: () => number; print: (line: string) => void }
+type World = Parameters<typeof createApiKey>[0] & { print: (line: string) => void }
 type Exit = (code: number) => void
 type Wanted = Output & {
   scopes: Scope[]

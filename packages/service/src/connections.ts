@@ -49,16 +49,16 @@ export function createConnections(deps: {
   let written = new Set<ServerResponse>()
   let retiring = false
 
-  const owedOn = (socket: Socket) => {
-    let line = owed.get(socket)
-    if (!line) {
-      const { answers } = (line = { answers: [], ends: false })
-      owed.set(socket, line)
-      socket.once('close', () => {
-        owed.delete(socket)
-        for (const { req } of answers.splice(0).slice(1)) admission.leave(req)
-      })
-    }
+  const owedOn = (socket: Socket): Owed => {
+    const known = owed.get(socket)
+    if (known) return known
+    const line: Owed = { answers: [], ends: false }
+    owed.set(socket, line)
+    socket.once('close', () => {
+      owed.delete(socket)
+      // The first leaves by itself, once its work is over.
+      for (const { req } of line.answers.splice(0).slice(1)) admission.leave(req)
+    })
     return line
   }
   const carryOutFirst = (socket: Socket, answers: ServerResponse[]) => {
