@@ -15,7 +15,12 @@ import { countByKey } from '../../domain/census.ts'
 import { createSealedRecords } from '../../store/sealed-records.ts'
 import type { CommandWorld } from '../../world.ts'
 import { withStore } from '../with-store.ts'
-import { changeKeyringFile, KeyringFileError, readKeyringFile } from './keyring-file.ts'
+import {
+  changeExistingKeyring,
+  changeKeyringFile,
+  KeyringFileError,
+  readKeyringFile,
+} from './keyring-file.ts'
 import { canOpenWith, disagreeing, sealsWithoutKey } from './replicas.ts'
 
 const keyBytes = 32
@@ -61,7 +66,7 @@ function ringOf(entry: Omit<KeyringEntry, 'state'>): KeyringSettings {
 
 /** Lets replicas open with a key once they have the file; none seals with it yet. */
 export function stage(path: string, id: string): string {
-  changeKeyringFile(path, (found) => stageKey(required(path, found), id))
+  changeExistingKeyring(path, (settings) => stageKey(settings, id))
   return id
 }
 
@@ -72,14 +77,14 @@ export async function promote(
   world: CommandWorld,
   replicas: Replicas,
 ): Promise<string> {
-  const settings = required(path, readKeyringFile(path))
+  const settings = readKeyringFile(path)
   promoteKey(settings, id)
   await agree(replicas, canOpenWith(id, kcvOf(settings, id)))
   await withStore(world, async (store) => {
     const canary = canaryOf(settings, id, world.randomBytes).active
     await createHashes(store.handle, { prefix: 'totp:' }).write(canaryHash, { [id]: canary })
   })
-  changeKeyringFile(path, (found) => promoteKey(required(path, found), id))
+  changeExistingKeyring(path, (settings) => promoteKey(settings, id))
   return id
 }
 
@@ -90,7 +95,7 @@ export async function retire(
   world: CommandWorld,
   replicas: Replicas,
 ): Promise<string> {
-  const settings = required(path, readKeyringFile(path))
+  const settings = readKeyringFile(path)
   retireKey(settings, id)
   await agree(replicas, sealsWithoutKey(id))
   await withStore(world, async (store) => {
@@ -99,14 +104,14 @@ export async function retire(
     const { retired } = canaryOf(settings, id, world.randomBytes)
     await createHashes(store.handle, { prefix: 'totp:' }).write(canaryHash, { [id]: retired })
   })
-  changeKeyringFile(path, (found) => retireKey(required(path, found), id))
+  changeExistingKeyring(path, (settings) => retireKey(settings, id))
   return id
 }
 
 /** Takes a retired key out of the file for good. */
 export function remove(path: string, id: string, world: CommandWorld): string {
   const at = new Date(world.now()).toISOString()
-  changeKeyringFile(path, (found) => removeKey(required(path, found), id, at))
+  changeExistingKeyring(path, (settings) => removeKey(settings, id, at))
   return id
 }
 
@@ -124,9 +129,4 @@ function kcvOf({ entries }: KeyringSettings, id: string): string {
   const entry = entries.find((candidate) => candidate.id === id)
   if (!entry) throw new TypeError('promoteKey lets no unknown key come here')
   return keyCheckValue(entry.key)
-}
-
-function required(path: string, found: KeyringSettings | undefined): KeyringSettings {
-  if (found) return found
-  throw new KeyringFileError(`${path} does not exist: main.js keys generate begins it`)
 }

@@ -13,12 +13,12 @@ export class KeyringFileError extends Error {
   override name = 'KeyringFileError'
 }
 
-/** Undefined when there is no such file. */
-export function readKeyringFile(path: string): KeyringSettings | undefined {
+/** Throws a KeyringFileError on what is no keyring, and when there is no such file. */
+export function readKeyringFile(path: string): KeyringSettings {
   try {
     return parse(path, readFileSync(path, 'utf8'))
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw missing(path)
     throw error
   }
 }
@@ -36,6 +36,21 @@ export function changeKeyringFile(
     if (error instanceof FileBusyError) throw new KeyringFileError(error.message)
     throw error
   }
+}
+
+/** As `changeKeyringFile`, for a file that is there; throws a KeyringFileError when it is not. */
+export function changeExistingKeyring(
+  path: string,
+  change: (settings: KeyringSettings) => KeyringSettings,
+): void {
+  changeKeyringFile(path, (found) => {
+    if (found) return change(found)
+    throw missing(path)
+  })
+}
+
+function missing(path: string): KeyringFileError {
+  return new KeyringFileError(`${path} does not exist: main.js keys generate begins it`)
 }
 
 function parse(path: string, text: string): KeyringSettings {

@@ -95,9 +95,8 @@ async function change(
   try {
     const path = requiredPath(world)
     const id = await work(path)
-    const entry = describeKeys(readKeyringFile(path) ?? { primaryId: '', entries: [] }, {
-      now: world.now(),
-    }).find((key) => key.id === id)
+    const keys = describeKeys(readKeyringFile(path), { now: world.now() })
+    const entry = keys.find((key) => key.id === id)
     if (output.json) world.print(JSON.stringify({ ok: true, key: entry ?? { id, state: 'removed' } }))
     else
       world.print(entry ? `key ${id} (check value ${entry.kcv}) is ${entry.state}` : `key ${id} is removed`)
@@ -114,9 +113,7 @@ async function view(
   exitWith: Exit,
   options: Output & { maxAge?: number },
 ): Promise<void> {
-  const path = requiredPath(world)
-  const settings = readKeyringFile(path)
-  if (!settings) throw new KeyringFileError(`${path} does not exist: main.js keys generate begins it`)
+  const settings = readKeyringFile(requiredPath(world))
   const { maxAge = Number.POSITIVE_INFINITY } = options
   const records =
     options.maxAge === undefined
