@@ -68,7 +68,7 @@ async function openWorld(keyIds: readonly string[]) {
 }
 
 /** Cursors at the beginning of each table of SQLite. */
-const tables = ['backup', 'credential', 'enrollment']
+const tables = ['subjects', 'enrollments']
 
 describe('rekey', () => {
   it('ends with every box under the primary key and its content unchanged, however often it is killed', async () => {
