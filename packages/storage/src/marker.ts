@@ -33,7 +33,7 @@ export const refusals = {
   damaged:
     'the store holds data of this service but no marker: it was damaged or restored in part; after checking it run `main.js store confirm`',
   predecessor:
-    'the store holds the data of the original herald-totp (totp:cred:*): run `main.js import` first, or select an empty database',
+    'the store holds the data of the original herald-totp (totp:cred:*), which has to be imported (`main.js import`, not in this build): select an empty database',
 } as const
 
 /** Undefined when the text is no marker of ours. */
