@@ -1,10 +1,12 @@
 import { DatabaseSync } from 'node:sqlite'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createGroupCommit, type GroupCommit } from './group-commit.ts'
+import { StoreUnavailable } from './store-unavailable.ts'
 
 describe('settle', () => {
   let database: DatabaseSync
   let commits: GroupCommit
+  let isOurs: boolean
 
   beforeEach(() => {
     database = new DatabaseSync(':memory:')
@@ -14,7 +16,10 @@ describe('settle', () => {
         id INTEGER PRIMARY KEY,
         parent INTEGER REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED
       ) STRICT;`)
-    commits = createGroupCommit(database)
+    isOurs = true
+    commits = createGroupCommit(database, () => {
+      if (!isOurs) throw new StoreUnavailable('not ours')
+    })
   })
 
   const insert =
@@ -59,6 +64,15 @@ describe('settle', () => {
     ])
     for (const answer of answers) expect(answer).toMatchObject({ reason: { code: 'STORE_UNAVAILABLE' } })
     expect(count()).toBe(0)
+  })
+
+  it('does nothing, and says why, while the store is not ours', async () => {
+    isOurs = false
+    const answers = await Promise.allSettled([commits.settle(insert(1)), commits.settle(insert(2))])
+    for (const answer of answers) expect(answer).toMatchObject({ reason: new StoreUnavailable('not ours') })
+    isOurs = true
+    await commits.settle(insert(3))
+    expect(count()).toBe(1)
   })
 
   it('shares one transaction among the works of a tick', async () => {

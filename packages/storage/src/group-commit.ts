@@ -16,9 +16,10 @@ const batchMax = 16
 
 /**
  * Settles that arrive while each turn of the event loop brings more share one transaction, so that they also share its sync
- * to disk. When there are many, each turn commits some of them, in the order in which they came.
+ * to disk. When there are many, each turn commits some of them, in the order in which they came. Each transaction begins
+ * with `check`, and when that throws nothing of it is done.
  */
-export function createGroupCommit(database: DatabaseSync): GroupCommit {
+export function createGroupCommit(database: DatabaseSync, check: () => void): GroupCommit {
   const begin = database.prepare('BEGIN IMMEDIATE')
   const commit = database.prepare('COMMIT')
   const savepoint = database.prepare('SAVEPOINT work')
@@ -55,12 +56,16 @@ export function createGroupCommit(database: DatabaseSync): GroupCommit {
     if (jobs.length > 0) setImmediate(commitSome)
     try {
       beginFor(batch)
+      check()
       const answers = batch.map(runJob)
       commit.run()
       for (const answer of answers) answer()
     } catch (error) {
       if (database.isOpen && database.isTransaction) database.exec('ROLLBACK')
-      const fault = new StoreUnavailable('the SQLite transaction could not be completed', { cause: error })
+      const fault =
+        error instanceof StoreUnavailable
+          ? error
+          : new StoreUnavailable('the SQLite transaction could not be completed', { cause: error })
       for (const job of batch) job.reject(fault)
     }
   }

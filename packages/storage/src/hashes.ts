@@ -65,24 +65,19 @@ function createSqliteHashes(handle: SqliteHandle, prefix: string): Hashes {
   const deleteAll = database.prepare('DELETE FROM hashes WHERE name = ?')
   const find = (name: string) =>
     Object.fromEntries(select.all(prefix + name).map(({ field, value }) => [String(field), String(value)]))
-  const settleMarked = <T>(work: () => T) =>
-    handle.settle(() => {
-      handle.checkMarker()
-      return work()
-    })
   return {
-    read: (name) => settleMarked(() => find(name)),
+    read: (name) => handle.settle(() => find(name)),
     write: (name, fields) =>
-      settleMarked(() => {
+      handle.settle(() => {
         for (const [field, value] of Object.entries(fields)) upsert.run(prefix + name, field, String(value))
       }),
     complete: (name, fields) =>
-      settleMarked(() => {
+      handle.settle(() => {
         for (const [field, value] of Object.entries(fields)) insert.run(prefix + name, field, value)
         return find(name)
       }),
     remove: (name) =>
-      settleMarked(() => {
+      handle.settle(() => {
         deleteAll.run(prefix + name)
       }),
   }

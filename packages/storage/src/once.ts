@@ -50,7 +50,6 @@ function createSqliteOnce(handle: SqliteHandle, prefix: string): Once {
   return {
     putIfAbsent: (key, value, ttlSeconds, now) =>
       handle.settle(() => {
-        handle.checkMarker()
         const kept = select.get(prefix + key, now)
         if (kept) return { created: false, value: String(kept['value']) }
         deleteExpired.run(now - collectAfterMs)

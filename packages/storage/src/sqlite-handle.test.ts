@@ -2,9 +2,11 @@ import { copyFileSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
+import { createLease } from './lease.ts'
 import { confirmMarker } from './open-store.ts'
 import { probeStore } from './probe-store.ts'
 import type { SqliteHandle } from './store-handle.ts'
+import { createTokenBuckets } from './token-bucket.ts'
 import { openForTest, sqlitePath, testOptions } from './engines.fixture.ts'
 
 const unavailable = { code: 'STORE_UNAVAILABLE' }
@@ -136,6 +138,17 @@ describe('a SQLite store', () => {
     await expect(handle.ping()).rejects.toMatchObject(unavailable)
     await confirmMarker({ engine: 'sqlite', path }, options)
     await expect(handle.ping()).resolves.toBeUndefined()
+  })
+
+  it('lets neither a token nor a lease be taken once its marker went', async () => {
+    const path = sqlitePath()
+    const handle = await open(path)
+    const { take } = createTokenBuckets(handle, { prefix: 'totp:' })
+    const lease = createLease(handle, { name: 'totp:work' })
+    alter(path, 'DELETE FROM meta')
+    await expect(take('a', { capacity: 3, perSeconds: 60 }, 0)).rejects.toMatchObject(unavailable)
+    await expect(lease.take('holder', 1000, 0)).rejects.toMatchObject(unavailable)
+    await expect(lease.release('holder')).rejects.toMatchObject(unavailable)
   })
 
   it('notices that another file stands at its path, and recovers when its own is back', async () => {

@@ -83,7 +83,7 @@ function createSqliteHandle(
 ): SqliteHandle {
   const guard = createMarkerGuard(marker, options)
   const opened = fileAt(path)
-  const { settle, flush } = createGroupCommit(database)
+  const { settle, flush } = createGroupCommit(database, checkMarker)
   const begin = database.prepare('BEGIN')
   const commit = database.prepare('COMMIT')
   const selectMeta = database.prepare('SELECT value FROM meta WHERE name = ?')
@@ -92,9 +92,10 @@ function createSqliteHandle(
   if (options.noticesStops) write(database, () => noteStart(database, options.now()))
   if (options.syncAtClose) database.exec('PRAGMA synchronous = NORMAL')
 
-  function read<T>(work: () => T): T {
+  async function read<T>(work: () => T): Promise<T> {
     try {
       begin.run()
+      checkMarker()
       const value = work()
       commit.run()
       return value
@@ -119,16 +120,9 @@ function createSqliteHandle(
     },
     settle,
     read,
-    checkMarker,
-    async ping() {
-      read(checkMarker)
-    },
+    ping: () => read(() => {}),
     probeWrite: onceASecond(
-      () =>
-        settle(() => {
-          checkMarker()
-          upsertMeta.run('probed_at', String(options.now()))
-        }),
+      () => settle(() => void upsertMeta.run('probed_at', String(options.now()))),
       options.now,
     ),
     async close() {

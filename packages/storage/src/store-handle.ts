@@ -41,12 +41,13 @@ export type SqliteHandle = {
   lastStartedAt?: number
   /** When it was opened last after a stop that was not in order, or confirmed by an operator: what was settled before may be lost. */
   floorAt(): number | undefined
-  /** Runs `work` in a transaction that settles which come together share, synced to disk before this resolves; a throw of `work` undoes it alone. */
-  settle<T>(work: () => T): Promise<T>
-  /** Reads one snapshot at once. */
-  read<T>(work: () => T): T
-  /** Throws StoreUnavailable unless marker and file are still ours; call it inside the `settle` or `read` whose answer could rest on absence. */
-  checkMarker(): void
+  /**
+   * Runs `work` in a transaction that settles which come together share, synced to disk before this resolves; a throw of
+   * `work` undoes it alone. StoreUnavailable, with nothing done, unless marker and file are still ours.
+   */
+  settle: <T>(work: () => T) => Promise<T>
+  /** Runs `work` on one snapshot. StoreUnavailable unless marker and file are still ours. */
+  read: <T>(work: () => T) => Promise<T>
   ping(): Promise<void>
   /** As RedisHandle's, and synced to disk. */
   probeWrite(): Promise<void>

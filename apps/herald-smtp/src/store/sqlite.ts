@@ -39,7 +39,6 @@ export function createSqliteStore(handle: SqliteHandle): SmtpStore {
     claim: (claim, now) =>
       handle.settle(() => {
         const row = find(claim.id, now)
-        handle.checkMarker()
         const standing = row && standingOutcome(row, claim, now)
         if (standing) return standing
         const messageId = row && row.state !== 'not_sent' ? row.message : claim.messageId
@@ -55,7 +54,7 @@ export function createSqliteStore(handle: SqliteHandle): SmtpStore {
       }),
 
     look: async (id, now) => {
-      const row = handle.read(() => find(id, now))
+      const row = await handle.read(() => find(id, now))
       if (row?.answer) return { outcome: 'settled', answer: JSON.parse(row.answer) as Answer }
       if (row === undefined) return { outcome: 'free' }
       return { outcome: row.lease > now ? 'sending' : 'lapsed', messageId: row.message }
@@ -69,9 +68,9 @@ export function createSqliteStore(handle: SqliteHandle): SmtpStore {
       }),
 
     find: async (name, now) => {
-      const row = handle.read(() =>
+      const row = (await handle.read(() =>
         'call' in name ? selectLatest.get(name.call, now) : selectMessage.get(name.message, now),
-      ) as { entry: string } | undefined
+      )) as { entry: string } | undefined
       return row && (JSON.parse(row.entry) as TraceEntry)
     },
 

@@ -15,12 +15,8 @@ type Statements = ReturnType<typeof prepareStatements>
 export function createSqliteSealedRecords(handle: SqliteHandle): SealedRecords {
   const sql = prepareStatements(handle.database)
   return {
-    page: async (cursor, count) =>
-      handle.read(() => {
-        handle.checkMarker()
-        return readPage(sql, cursor, count)
-      }),
-    size: async () => handle.read(() => Number(sql.size.get()?.['size'])),
+    page: (cursor, count) => handle.read(() => readPage(sql, cursor, count)),
+    size: () => handle.read(() => Number(sql.size.get()?.['size'])),
     exchange: (exchanges) => handle.settle(() => exchanges.map((one) => exchange(sql, one))),
   }
 }

@@ -47,29 +47,19 @@ export function createSqliteStore(handle: SqliteHandle, options: StoreOptions): 
   const { database } = handle
   const sql = prepareStatements(database)
   const deps: Deps = { handle, sql, takeToken: prepareTakeToken(database), options }
-  /** In a store that is not ours nothing is known: neither what is absent, nor what was used. */
-  const settleMarked = <T>(work: () => T): Promise<T> =>
-    handle.settle(() => {
-      handle.checkMarker()
-      return work()
-    })
-  const readMarked = async <T>(work: () => T): Promise<T> =>
-    handle.read(() => {
-      handle.checkMarker()
-      return work()
-    })
+  const { settle, read } = handle
   return {
-    createEnrollment: (enrollment, now) => settleMarked(() => createEnrollment(deps, enrollment, now)),
-    findEnrollment: (id, now) => readMarked(() => findEnrollment(deps, id, now)),
-    settleEnrollment: (id, verdict, now) => settleMarked(() => settleEnrollment(deps, id, verdict, now)),
-    findSubject: (subject) => readMarked(() => findSubject(deps, subjectTag(subject))),
-    settleVerification: (verification) => settleMarked(() => settleVerification(deps, verification)),
-    revoke: (subject, request, now) => settleMarked(() => revoke(deps, subject, request, now)),
+    createEnrollment: (enrollment, now) => settle(() => createEnrollment(deps, enrollment, now)),
+    findEnrollment: (id, now) => read(() => findEnrollment(deps, id, now)),
+    settleEnrollment: (id, verdict, now) => settle(() => settleEnrollment(deps, id, verdict, now)),
+    findSubject: (subject) => read(() => findSubject(deps, subjectTag(subject))),
+    settleVerification: (verification) => settle(() => settleVerification(deps, verification)),
+    revoke: (subject, request, now) => settle(() => revoke(deps, subject, request, now)),
     unlock: (subject) =>
-      settleMarked(() => {
+      settle(() => {
         sql.writeFailures.run(null, subjectTag(subject))
       }),
-    status: (subject, now) => readMarked(() => status(deps, subjectTag(subject), now)),
+    status: (subject, now) => read(() => status(deps, subjectTag(subject), now)),
     ping: () => handle.ping(),
     probeWrite: () => handle.probeWrite(),
     close: () => handle.close(),
