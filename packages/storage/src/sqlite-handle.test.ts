@@ -164,10 +164,19 @@ describe('a SQLite store', () => {
     await expect(handle.ping()).resolves.toBeUndefined()
   })
 
-  it('is kept in memory when that is asked for, and leaves no file', async () => {
+  it('ends with the process when that is asked for, and leaves no file', async () => {
     const handle = await open(':memory:')
     await expect(handle.ping()).resolves.toBeUndefined()
     expect(statSync(':memory:', { throwIfNoEntry: false })).toBeUndefined()
+  })
+
+  it('fills the memory with no more than its page cache when it ends with the process', async () => {
+    const { database, settle } = await open(':memory:')
+    const insert = database.prepare('INSERT INTO things SELECT hex(randomblob(500000))')
+    const before = process.memoryUsage.rss()
+    for (let n = 0; n < 100; n += 1) await settle(() => insert.run())
+    expect(database.prepare('SELECT count(*) AS things FROM things').get()).toEqual({ things: 100 })
+    expect(process.memoryUsage.rss() - before).toBeLessThan(50_000_000)
   })
 
   it('finishes what was asked of it before it closes, and is unavailable afterwards', async () => {

@@ -15,6 +15,7 @@ import {
 } from './marker.ts'
 import { onceASecond } from './once-a-second.ts'
 import { asSqliteFault } from './sqlite-fault.ts'
+import { openUnnamed } from './sqlite-unnamed.ts'
 import type { SqliteHandle } from './store-handle.ts'
 import type { OpenOptions, SqliteSettings } from './store-settings.ts'
 import { StoreRefused, StoreUnavailable } from './store-unavailable.ts'
@@ -25,8 +26,8 @@ const sqliteBusy = 5
 /** Room for what lies above the leaves of a million rows, so that a look-up reads little but leaves. */
 const pageCacheKib = 8192
 
-/** SQLite's name for a store that has no file and ends with the process. */
-const inMemory = ':memory:'
+/** In the place of a path: a store that ends with the process. */
+const unnamed = ':memory:'
 
 const ownTables = `
   CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -143,11 +144,8 @@ function syncAll(database: DatabaseSync, now: number): void {
 
 function openDatabase(path: string, timeout = defaultBusyTimeoutMs): DatabaseSync {
   try {
-    createFile(path)
-    const database = new DatabaseSync(path, { timeout })
-    database.exec(
-      `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -${pageCacheKib};`,
-    )
+    const database = path === unnamed ? openUnnamed() : openFile(path, timeout)
+    database.exec(`PRAGMA cache_size = -${pageCacheKib}`)
     return database
   } catch (error) {
     const { message, errcode } = error as Error & { errcode?: number }
@@ -157,9 +155,16 @@ function openDatabase(path: string, timeout = defaultBusyTimeoutMs): DatabaseSyn
   }
 }
 
+function openFile(path: string, timeout: number): DatabaseSync {
+  createFile(path)
+  const database = new DatabaseSync(path, { timeout })
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+  return database
+}
+
 /** SQLite gives the files beside it the same permissions. */
 function createFile(path: string): void {
-  if (path === inMemory || fileAt(path)) return
+  if (fileAt(path)) return
   closeSync(openSync(path, 'a', 0o600))
   const directory = openSync(dirname(path), 'r')
   fsyncSync(directory)
@@ -223,7 +228,7 @@ function write<T>(database: DatabaseSync, work: () => T): T {
 
 /** Undefined when no file can be seen there, for whatever reason. */
 function fileAt(path: string): Stats | undefined {
-  if (path === inMemory) return undefined
+  if (path === unnamed) return undefined
   try {
     return statSync(path)
   } catch {
