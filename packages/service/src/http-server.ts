@@ -9,7 +9,10 @@ export type ServeTimeouts = {
   headersMs: number
   /** To the end of the body. */
   requestMs: number
-  /** Longer than load balancers keep an idle connection, so that they are the ones to close it. */
+  /**
+   * Longer than callers in Go (90 s) and most load balancers keep an idle connection, so that they are the ones to close
+   * it: a POST that meets our closing is lost, since none of them sends it again.
+   */
   keepAliveMs: number
   /** For the client to take an answer; it is cut after this time at the earliest, twice this time at the latest. */
   answerMs: number
@@ -20,7 +23,7 @@ export type ServeTimeouts = {
 export const defaultTimeouts: ServeTimeouts = {
   headersMs: 10_000,
   requestMs: 20_000,
-  keepAliveMs: 75_000,
+  keepAliveMs: 95_000,
   answerMs: 10_000,
   pressedMs: 2_000,
 }

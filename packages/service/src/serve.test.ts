@@ -77,6 +77,13 @@ describe('serve', () => {
     expect((await fetch(`${url}/livez`, { method: 'HEAD' })).status).toBe(200)
   })
 
+  it('keeps an idle connection longer than the 90 seconds after which callers in Go close theirs', async () => {
+    const { url } = await start()
+    const { headers } = await fetch(`${url}/livez`)
+    const [, seconds] = /^timeout=(\d+)$/.exec(headers.get('keep-alive') ?? '') ?? []
+    expect(Number(seconds)).toBeGreaterThan(90)
+  })
+
   it.each([
     ['no Host', 'GET /livez HTTP/1.1\r\n\r\n', 400],
     ['a Host that is none', 'GET /livez HTTP/1.1\r\nHost: a b\r\n\r\n', 400],
