@@ -142,6 +142,11 @@ describe('the language of a mail', () => {
     expect(head('"><script>')).toBe('<html lang="" dir="auto">')
   })
 
+  it('is a wish where the body is in another: its words run as their own letters do', () => {
+    const { html } = compose({ body: 'Your verification code is: 482913.', locale: 'ar' })
+    expect(html).toMatch(/<p [^>]*dir="auto"[^>]*>Your verification code is: 482913\.<\/p>/)
+  })
+
   it('is one of those that are listed, and each of those is a language of its own', () => {
     const listed = templates.find(({ name }) => name === 'verification')?.locales ?? []
     expect(listed).toEqual('en zh-CN zh-TW ja ko de fr es it pt-BR ru ar'.split(' '))

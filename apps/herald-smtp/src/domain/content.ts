@@ -87,7 +87,7 @@ function plainLetter(body: string | undefined, asked: Language | undefined): Let
   return {
     subject: defaultSubject,
     text,
-    content: paragraph('text', 'margin:0;font-size:16px;line-height:1.5', escapeLines(text)),
+    content: paragraph('text', 'margin:0;font-size:16px;line-height:1.5', escapeLines(text), 'auto'),
     ...(language && { language }),
   }
 }
@@ -120,8 +120,10 @@ function verificationLetter(
 
 const inks = { text: '#15181d', faint: '#5b6270' }
 
-function paragraph(ink: keyof typeof inks, style: string, html: string): string {
-  return `<p class="${ink}" style="${style};color:${inks[ink]};overflow-wrap:anywhere">${html}</p>`
+/** With `auto` the letters decide which way it runs: Herald has no Arabic words, but passes on that they were asked for. */
+function paragraph(ink: keyof typeof inks, style: string, html: string, dir?: 'auto'): string {
+  const direction = dir ? ` dir="${dir}"` : ''
+  return `<p class="${ink}"${direction} style="${style};color:${inks[ink]};overflow-wrap:anywhere">${html}</p>`
 }
 
 /** Left to right in every language, and one piece of text, so that it is selected and read out whole. */
