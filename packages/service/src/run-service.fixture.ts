@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { describeRefusal } from './app.fixture.ts'
 import { enforceGate } from './enforce-gate.ts'
 import { runService } from './run-service.ts'
+import { asSink } from './standard-output.ts'
 
 const schema = z.object({
   ...serviceVariables({ name: 'herald-test', port: 0 }),
@@ -16,7 +17,7 @@ const schema = z.object({
 await runService({
   service: 'herald-test',
   process,
-  start: async ({ logger, metrics }) => {
+  start: async ({ logger, metrics, output }) => {
     const { values } = await readVariables(schema, { env: process.env })
     enforceGate(values.FINDINGS as GateFinding[], gatePolicy(values), { logger, metrics })
     if (process.env['HANG'] !== undefined) await new Promise(() => setInterval(() => {}, 1000))
@@ -32,6 +33,10 @@ await runService({
       logger.info('arrived')
       logger.flush()
       return new Promise<Response>(() => {})
+    })
+    app.get('/flood', (c) => {
+      for (let line = 0; line < 10_000; line += 1) logger.info({ line }, 'in a flood')
+      return c.text('done')
     })
     app.get('/crash', () => {
       for (let line = 0; line < 1000; line += 1) logger.info({ line }, 'before')
@@ -49,9 +54,11 @@ await runService({
       bodyBytesMax: 1024,
       graceMs: values.SHUTDOWN_GRACE_SECONDS * 1000,
       drainTimeoutMs: 5000,
-      close: () => {
+      async close() {
+        await asSink(output, () => {})
+          .flush()
+          .catch((error: unknown) => logger.error({ err: error }, 'not flushed'))
         logger.info('closed')
-        return Promise.resolve()
       },
     }
   },

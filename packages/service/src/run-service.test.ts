@@ -50,6 +50,13 @@ function runOnFullDisk(env: Record<string, string>) {
   return { child, exit: once(child, 'close').then(([code]) => code as number | null) }
 }
 
+/** Its output is a pipe that is full before it has taken all that `/flood` writes. */
+function runUnread(env: Record<string, string>) {
+  const child = spawn(process.execPath, [fixture], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  children.add(child)
+  return { child, exit: once(child, 'exit').then(([code]) => code as number | null) }
+}
+
 async function runListening(env: Record<string, string> = {}) {
   const service = run(env)
   const { port } = await service.line('listening')
@@ -139,6 +146,16 @@ describe('runService', () => {
     child.kill('SIGTERM')
     expect(await exit).toBe(0)
     expect(await runOnFullDisk({ PORT: 'marker' }).exit).toBe(78)
+  })
+
+  it('serves while nobody reads its output, and ends as it should', async () => {
+    const port = await freePort()
+    const { child, exit } = runUnread({ PORT: String(port) })
+    const get = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).text()
+    await expect.poll(() => get('/flood').catch(() => 'not yet'), { timeout: 15_000 }).toBe('done')
+    expect(await get('/slow')).toBe('done')
+    child.kill('SIGTERM')
+    expect(await exit).toBe(0)
   })
 
   it('writes every line before a crash ends it', async () => {

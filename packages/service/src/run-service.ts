@@ -25,7 +25,7 @@ export type StartContext = {
   onExit: (listener: () => void) => void
 }
 
-type ServiceProcess = Pick<NodeJS.Process, 'on' | 'off' | 'exit'>
+type ServiceProcess = Pick<NodeJS.Process, 'on' | 'off' | 'exit' | 'stdout'>
 
 /** EX_CONFIG of sysexits: starting again without a change will not help. */
 const exitConfig = 78
@@ -41,7 +41,7 @@ export async function runService(options: {
 }): Promise<never> {
   const { service } = options
   restrainHeap()
-  const output = openStandardOutput()
+  const output = openStandardOutput(unblocked(options.process))
   options.process.on('exit', output.flushNow)
   const logger = createLogger({ service, level: 'info', destination: output })
   options.process.on('uncaughtException', (error) => {
@@ -60,6 +60,11 @@ export async function runService(options: {
     return options.process.exit(reportFailure(logger, error))
   }
   return options.process.exit(0)
+}
+
+/** The descriptor of the standard output. Node.js, once asked for its stream, has no write to a full pipe wait, not even at the end. */
+function unblocked({ stdout }: Pick<ServiceProcess, 'stdout'>): number {
+  return stdout.fd
 }
 
 async function runUntil(

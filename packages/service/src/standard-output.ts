@@ -7,7 +7,7 @@ type Done = (error?: Error) => void
 export type StandardOutput = {
   /** False for a line that is lost, because as many wait as may. */
   write: (line: string) => boolean
-  /** Calls back once all that was taken before was handed to the system, or a write failed. */
+  /** Calls back once all that was taken before was handed to the system, or a write failed, or none is taken any more. */
   flush: (done: Done) => void
   /** Writes what waits before it returns, as far as it is taken; for a process that is about to end. */
   flushNow: () => void
@@ -18,6 +18,8 @@ const writeLength = 15 * 1024
 const writeEveryMs = 100
 /** Characters that wait in memory while a full disk or a slow reader takes nothing, at most. */
 const waitingMax = 8 * 1024 * 1024
+/** How long a flush waits for a reader: what is to end must not wait for one that has stopped. */
+const flushMs = 2000
 /** How often a pipe that is full is tried at the end of the process. */
 const lastTries = 10
 
@@ -84,7 +86,17 @@ export function openStandardOutput(descriptor = 1): StandardOutput {
       return true
     },
     flush(done) {
-      flushes.push({ upTo: taken, done })
+      const waits = { upTo: taken, done: end }
+      // Keeps the process until then, since nothing else may.
+      const deadline = setTimeout(() => {
+        flushes = flushes.filter((one) => one !== waits)
+        end(new Error('the standard output takes nothing'))
+      }, flushMs)
+      function end(error?: Error): void {
+        clearTimeout(deadline)
+        done(error)
+      }
+      flushes.push(waits)
       pump()
     },
     flushNow() {
