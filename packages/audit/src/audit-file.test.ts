@@ -78,6 +78,21 @@ it('writes what waits before a process ends, without a turn of the event loop', 
   expect(readFileSync(path, 'utf8')).toBe('one\ntwo\n')
 })
 
+// Ten times: which of two writes is first is a matter of luck where none waits for the other.
+it.each(Array.from({ length: 10 }, (_, n) => n))(
+  'keeps the order of lines when the process ends during a write (%i)',
+  async () => {
+    const path = inFolder()
+    const file = open(path)
+    file.write('one\n')
+    const flushed = file.flush()
+    file.write('two\n')
+    file.flushNow()
+    expect(readFileSync(path, 'utf8')).toBe('one\ntwo\n')
+    await flushed
+  },
+)
+
 it.skipIf(process.platform !== 'linux')(
   'tells of a write that failed, and writes every line in order once the disk has room',
   async () => {

@@ -19,6 +19,8 @@ export class AuditFileRefused extends Error {
 /** Characters that wait in memory while the file takes nothing, at most. */
 const waitingMax = 8 * 1024 * 1024
 const retryMs = 1000
+/** How long a write that is under way is let go first when the process ends. */
+const lastWriteMs = 100
 
 export type AuditFile = AuditSink & {
   /** Writes on at the path, where a rotation has put another file; throws AuditFileRefused and then writes on where it was. */
@@ -104,8 +106,11 @@ export function openAuditFile(
       pump()
     },
     flushNow() {
-      // What is being written is written by the system, also after the process has ended.
-      if (isWriting) pending = Buffer.alloc(0)
+      // What is being written is written by the system, also after the process has ended: the rest comes after it.
+      if (isWriting) {
+        pending = Buffer.alloc(0)
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, lastWriteMs)
+      }
       try {
         while (nextBatch()) pending = pending.subarray(writeSync(file, pending))
       } catch (error) {

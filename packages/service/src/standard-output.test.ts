@@ -61,6 +61,20 @@ it('has written what waits when the process ends', () => {
   expect(text()).toBe('first\nlast\n')
 })
 
+// Ten times: which of two writes is first is a matter of luck where none waits for the other.
+it.each(Array.from({ length: 10 }, (_, n) => n))(
+  'keeps the order of lines when the process ends during a write (%i)',
+  () => {
+    const { descriptor, text } = openFile()
+    const output = openStandardOutput(descriptor)
+    const large = `${'x'.repeat(16_000)}\n`
+    output.write(large)
+    output.write('behind\n')
+    output.flushNow()
+    expect(text()).toBe(`${large}behind\n`)
+  },
+)
+
 it('says of a full disk that nothing was written, and holds up neither the service nor its end', async () => {
   const output = openStandardOutput(openFull())
   const sink = asSink(output, none)

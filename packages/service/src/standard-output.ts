@@ -100,7 +100,8 @@ export function openStandardOutput(descriptor = 1): StandardOutput {
       pump()
     },
     flushNow() {
-      // What is being written is written by the system, also after the process has ended.
+      // What is being written is written by the system, also after the process has ended: the rest comes after it.
+      if (isWriting) pause()
       const rest = Buffer.concat([isWriting ? nothing : pending, Buffer.from(waiting)])
       pending = nothing
       waiting = ''
@@ -117,9 +118,14 @@ function writeAtOnce(descriptor: number, bytes: Buffer): void {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return
       tries += 1
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, writeEveryMs)
+      pause()
     }
   }
+}
+
+/** Holds all up but what the system has been given. */
+function pause(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, writeEveryMs)
 }
 
 /** For lines of the audit trail among those of the log; `lost` hears of each that is. */
