@@ -17,7 +17,7 @@ const schema = z.object({
 await runService({
   service: 'herald-test',
   process,
-  start: async ({ logger, metrics, output }) => {
+  start: async ({ logger, metrics, output, onExit }) => {
     const { values } = await readVariables(schema, { env: process.env })
     enforceGate(values.FINDINGS as GateFinding[], gatePolicy(values), { logger, metrics })
     if (process.env['HANG'] !== undefined) await new Promise(() => setInterval(() => {}, 1000))
@@ -39,6 +39,7 @@ await runService({
       return c.text('done')
     })
     app.get('/crash', () => {
+      onExit(() => logger.info('last words'))
       for (let line = 0; line < 1000; line += 1) logger.info({ line }, 'before')
       setImmediate(() => {
         throw new Error('crash')

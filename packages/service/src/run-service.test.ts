@@ -158,12 +158,15 @@ describe('runService', () => {
     expect(await exit).toBe(0)
   })
 
-  it('writes every line before a crash ends it', async () => {
+  it('writes every line before a crash ends it, also what is said at the very end', async () => {
     const { url, lines, exit } = await runListening()
     await fetch(`${url}/crash`).catch(() => undefined)
     expect(await exit).toBe(1)
     expect(lines().filter(({ msg }) => msg === 'before')).toHaveLength(1000)
-    expect(lines().at(-1)).toMatchObject({ level: 'fatal', msg: 'crashed', err: { message: 'crash' } })
+    expect(lines().slice(-2)).toMatchObject([
+      { level: 'fatal', msg: 'crashed', err: { message: 'crash' } },
+      { msg: 'last words' },
+    ])
   })
 })
 

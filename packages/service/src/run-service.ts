@@ -25,7 +25,7 @@ export type StartContext = {
   onExit: (listener: () => void) => void
 }
 
-type ServiceProcess = Pick<NodeJS.Process, 'on' | 'off' | 'exit' | 'stdout'>
+type ServiceProcess = Pick<NodeJS.Process, 'on' | 'prependListener' | 'off' | 'exit' | 'stdout'>
 
 /** EX_CONFIG of sysexits: starting again without a change will not help. */
 const exitConfig = 78
@@ -54,7 +54,8 @@ export async function runService(options: {
       ...options,
       logger,
       output,
-      onExit: (listener) => void options.process.on('exit', listener),
+      // Before the last flush of the output, since what is wrong then is logged.
+      onExit: (listener) => void options.process.prependListener('exit', listener),
     })
   } catch (error) {
     return options.process.exit(reportFailure(logger, error))
