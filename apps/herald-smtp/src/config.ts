@@ -163,8 +163,8 @@ const rulesFor = (env: Env): readonly VariableRule<Values>[] => [
   listedSendersRule,
 ]
 
-/** Without a word about a store the service keeps its state in memory, as the service it replaces does. */
-const inMemory: StoreSettings = { engine: 'sqlite', path: ':memory:' }
+/** Without a word about a store what the service keeps ends with it, as in the service that it replaces. */
+const unnamedStore: StoreSettings = { engine: 'sqlite', path: ':memory:' }
 
 /** Known before anything is judged, so that also a refused start logs under its name. */
 export function serviceName(env: Env): string {
@@ -200,7 +200,7 @@ function settingsFrom(values: Values, upstreams: readonly ConfiguredUpstream[]) 
       allowNoAuthFrom: values.ALLOW_NO_AUTH_FROM,
     },
     audit: { file: values.AUDIT_FILE, key: values.AUDIT_KEY },
-    store: engineOf(values) ? storeSettings(values, defaults.name) : inMemory,
+    store: engineOf(values) ? storeSettings(values, defaults.name) : unnamedStore,
     upstreams,
     sender: senderFrom(values),
     brand: brandFrom(values),

@@ -22,7 +22,7 @@ type Row = {
   answer: string | null
 }
 
-/** The store in one SQLite file (or in memory); `schema.ts` holds its statements. */
+/** The store in one SQLite file (or one that ends with the process); `schema.ts` holds its statements. */
 export function createSqliteStore(handle: SqliteHandle): SmtpStore {
   const { database } = handle
   const select = database.prepare(selectCall)
