@@ -39,7 +39,8 @@ type Position = RekeyCounts & { cursor: string | undefined; visited: number }
 
 const checkpointName = 'rekey'
 const pageSizeMax = 300
-const batchSize = 100
+/** Exchanges in one transaction, so few that it holds SQLite's file for much less time than the rest after it lasts. */
+const batchSize = 50
 /**
  * After each write. A verify on SQLite that finds the file busy looks again after at most 17 ms and gives up after 50, so
  * a rest longer than that lets it in.
