@@ -23,10 +23,15 @@ describe('a store that several processes use while it breaks for long', () => {
   ])('is found out when it forgets %s', async (_, sql) => {
     const forget = (world: World): World => ({
       ...world,
-      faults: () => [
-        { name: 'it forgets', strike: async () => void (await world.processes[0]!.call('execute', sql)) },
-      ],
+      faults: () => [{ name: 'it forgets', strike: () => forgetIn(world, sql) }],
     })
     await expect(checkStore('sqlite', { seed, laps: 60 }, forget)).rejects.toThrow(/nothing explains/)
   })
 })
+
+/** Not this time when another process holds the file. */
+async function forgetIn({ processes }: World, sql: string): Promise<void> {
+  await processes[0]?.call('execute', sql).catch((error: unknown) => {
+    if (!String(error).includes('locked')) throw error
+  })
+}
