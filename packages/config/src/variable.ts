@@ -9,10 +9,14 @@ import { fromSource } from './variable-source.ts'
 
 const truths = new Set(['1', 't', 'T', 'TRUE', 'true', 'True'])
 const falsehoods = new Set(['0', 'f', 'F', 'FALSE', 'false', 'False'])
-const answers: ReadonlyMap<string, boolean> = new Map([
-  ...['1', 't', 'true', 'yes'].map((word) => [word, true] as const),
-  ...['0', 'f', 'false', 'no'].map((word) => [word, false] as const),
+const yesAndNo: ReadonlyMap<string, boolean> = new Map([
+  ['yes', true],
+  ['no', false],
 ])
+
+function parseBool(text: string): boolean | undefined {
+  return truths.has(text) ? true : falsehoods.has(text) ? false : undefined
+}
 
 /**
  * Pieces of a schema over the text of an environment variable. Their messages read on after the variable's name and
@@ -25,13 +29,14 @@ export const variable = {
     ),
 
   /** The forms of Go's `strconv.ParseBool`. */
-  bool: () =>
-    piece('must be true or false', (text) =>
-      truths.has(text) ? true : falsehoods.has(text) ? false : undefined,
-    ),
+  bool: () => piece('must be true or false', parseBool),
 
   /** As `bool`, and yes and no; neither case nor blanks around it matter. */
-  yesOrNo: () => piece('must be true or false', (text) => answers.get(text.trim().toLowerCase())),
+  yesOrNo: () =>
+    piece('must be true or false', (text) => {
+      const word = text.trim().toLowerCase()
+      return yesAndNo.get(word) ?? parseBool(word)
+    }),
 
   integer: (options: { min: number; max: number }) =>
     piece(`must be a whole number from ${options.min} to ${options.max}`, (text) => {

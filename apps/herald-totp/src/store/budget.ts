@@ -1,4 +1,4 @@
-import type { StorePolicy } from './store.ts'
+import type { StorePolicy, Verdict } from './store.ts'
 
 /** Failures of one subject or counter: TOTP failures in a row, and the times of the latest ones by what was guessed. */
 export type Failures = { streak: number; totp: readonly number[]; backup: readonly number[] }
@@ -13,6 +13,11 @@ export const hourMs = 3_600_000
 export const freeFailures = 5
 export const firstWaitMs = 30_000
 export const longestWaitMs = 15 * 60_000
+
+/** Which budget a verdict counts in, right or wrong. */
+export function guessedBy(verdict: Verdict): Guessed {
+  return verdict.kind === 'wrong' ? verdict.guessed : verdict.kind
+}
 
 /** The failures as they count now: one more than an hour ahead was counted by a clock that has been set back since. */
 export function failuresAt(failures: Failures, now: number): Failures {

@@ -36,7 +36,7 @@ export function parseEnrollment(text: string): Enrollment {
 }
 
 /** The parameters stand beside the sealed box, so whoever can write to the store could shorten the codes: StoreUnavailable. */
-export function soundRecord<T extends Parameters>(record: T): T {
+function soundRecord<T extends Parameters>(record: T): T {
   const { box, algorithm, digits, periodSeconds }: Record<keyof Parameters, unknown> = record
   const isSound =
     typeof box === 'string' &&

@@ -1,5 +1,5 @@
 import { refillMs, type RedisHandle } from '@herald/storage'
-import { failuresAt, noFailures, waitMs, type Failures, type Guessed } from './budget.ts'
+import { failuresAt, guessedBy, noFailures, waitMs, type Failures } from './budget.ts'
 import { damaged, describeCredential, parseCredential, parseEnrollment } from './record.ts'
 import {
   createEnrollmentLua,
@@ -25,7 +25,6 @@ import {
   type StoreOptions,
   type SubjectRecord,
   type TotpStore,
-  type Verdict,
   type Verification,
 } from './store.ts'
 import { subjectTag, tagOfEnrollmentId } from './subject-tag.ts'
@@ -239,10 +238,6 @@ async function status(
 function lastUsedAt({ id }: Credential, used: Fields): number | undefined {
   const at = used.get(`at:${id}`)
   return at === undefined ? undefined : Number(at)
-}
-
-function guessedBy(verdict: Verdict): Guessed {
-  return verdict.kind === 'wrong' ? verdict.guessed : verdict.kind
 }
 
 function toSettled(answer: unknown): Settled {

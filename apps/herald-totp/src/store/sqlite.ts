@@ -1,6 +1,14 @@
 import { prepareTakeToken, type SqliteHandle } from '@herald/storage'
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
-import { countFailure, failuresAt, noFailures, waitMs, type Failures, type Guessed } from './budget.ts'
+import {
+  countFailure,
+  failuresAt,
+  guessedBy,
+  noFailures,
+  waitMs,
+  type Failures,
+  type Guessed,
+} from './budget.ts'
 import {
   damaged,
   describeCredential,
@@ -248,10 +256,6 @@ function accept(
     remember(sql, challengeName(tag, challenge), now, options.policy.challengeTtlSeconds)
   }
   return { outcome: 'accepted', backupCodesRemaining: slotsLeft(slots) }
-}
-
-function guessedBy(verdict: Verdict): Guessed {
-  return verdict.kind === 'wrong' ? verdict.guessed : verdict.kind
 }
 
 function lockedBy(
