@@ -3,15 +3,14 @@
  * BENCH_MAILS and BENCH_ROUNDS change how much is sent; figures are medians of the rounds. The overhead of a mail is its
  * request as the caller sees it, less what the mail server notes from the arrival of MAIL to the reply to the final dot.
  */
-import { fork } from 'node:child_process'
 import { generateKeyPairSync, sign } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTestCertificates, startService, type RunningService } from '../packages/testing/src/index.ts'
 import { quantile } from './figures.ts'
 import { sendMails } from './smtp-load.ts'
+import { startSink, type Sink } from './start-sink.ts'
 
 const apiKey = 'a-key-of-the-benchmark-0123456789abcdef'
 const mails = Number(process.env['BENCH_MAILS'] ?? 3_000)
@@ -60,33 +59,6 @@ const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const pem = privateKey.export({ type: 'pkcs8', format: 'pem' })
 writeFileSync(join(folder, 'dkim.pem'), pem, { mode: 0o600 })
 
-type Sink = {
-  port: number
-  /** Milliseconds that each mail took since the last look, by recipient. */
-  look: () => Promise<Map<string, number>>
-  stop: () => void
-}
-
-async function startSink({ tls, delayMs = 0, messagesPerConnection }: Scenario): Promise<Sink> {
-  const profile = JSON.stringify({
-    tls,
-    delayMs,
-    resumes: messagesPerConnection === undefined,
-    ...certificates.valid,
-  })
-  const child = fork(join(import.meta.dirname, 'sink.ts'), [profile])
-  const [port] = (await once(child, 'message')) as [number]
-  return {
-    port,
-    async look() {
-      child.send('look')
-      const [tookMs] = (await once(child, 'message')) as [[string, number][]]
-      return new Map(tookMs)
-    },
-    stop: () => void child.kill(),
-  }
-}
-
 function environmentOf({ tls, messagesPerConnection, dkim }: Scenario, port: number): Record<string, string> {
   const upstream = {
     host: '127.0.0.1',
@@ -112,7 +84,13 @@ async function counters({ url }: RunningService): Promise<{ dials: number; cpuSe
 }
 
 async function measure(scenario: Scenario): Promise<Figures> {
-  const sink = await startSink(scenario)
+  const { tls, delayMs = 0, messagesPerConnection } = scenario
+  const sink = await startSink({
+    tls,
+    delayMs,
+    resumes: messagesPerConnection === undefined,
+    ...certificates.valid,
+  })
   try {
     const service = await startService('herald-smtp', environmentOf(scenario, sink.port))
     try {

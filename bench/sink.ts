@@ -8,7 +8,7 @@ import { constants } from 'node:crypto'
 import { createServer, type Socket } from 'node:net'
 import { createSecureContext, TLSSocket } from 'node:tls'
 
-type Profile = {
+export type Profile = {
   tls: 'none' | 'starttls' | 'implicit'
   key: string
   cert: string

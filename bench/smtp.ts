@@ -1,11 +1,10 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createTestCertificates } from '../packages/testing/src/index.ts'
 import { bundleOf, commonEnv, type Laboratory, type Side } from './laboratory.ts'
 import { createReport, original, type Report } from './report.ts'
 import { measureStarts, runRounds, startAll, stopAll, type Case } from './rounds.ts'
+import { startSink } from './start-sink.ts'
 
 export type SmtpOptions = {
   /** Path of the original's binary. */
@@ -27,7 +26,8 @@ export async function benchSmtp(laboratory: Laboratory, options: SmtpOptions): P
   const authority = join(laboratory.folder, 'authority.pem')
   writeFileSync(authority, certificates.ca)
   for (const security of securities) {
-    const sink = await startSink(security, certificates.valid)
+    const tls = security === 'plain' ? 'none' : 'starttls'
+    const sink = await startSink({ tls, delayMs: 0, resumes: true, ...certificates.valid })
     const sides = smtpSides(laboratory, { security, port: sink.port, authority }, options.peer)
     try {
       if (security === 'plain') await measureStarts(laboratory, sides, { ...options, report })
@@ -96,15 +96,4 @@ function smtpSides(
     { name: 'Redis', command: ours, env: onRedis, onRedis: true },
     { name: 'SQLite', command: ours, env: onSqlite, onRedis: false },
   ]
-}
-
-async function startSink(
-  security: Security,
-  certificate: { key: string; cert: string },
-): Promise<{ port: number; stop: () => void }> {
-  const tls = security === 'plain' ? 'none' : 'starttls'
-  const profile = JSON.stringify({ tls, delayMs: 0, resumes: true, ...certificate })
-  const child = fork(join(import.meta.dirname, 'sink.ts'), [profile])
-  const [port] = (await once(child, 'message')) as [number]
-  return { port, stop: () => void child.kill() }
 }
